@@ -1,0 +1,253 @@
+/*
+ * rankprobe: what a ranking language model knows about relevance.
+ *
+ * The library is a chain of jobs. Each job reads files that researchers already have, or that the
+ * job before it wrote, and writes one documented file (docs/FORMATS.md), so any step can be rerun,
+ * replaced or fed by another tool. The command line is a thin layer over this page.
+ *
+ *     rp_search   collection, queries         -> TREC run
+ *     rp_features run, texts                  -> features.tsv | LETOR, label report
+ *     rp_score    model, run, texts           -> TREC run
+ *     rp_eval     qrels, runs                 -> table
+ *     rp_capture  model, run, texts           -> activation store (and the scores)
+ *     rp_probe    store, features             -> probes.tsv
+ *     rp_report   probes, labels              -> figures, tables, one HTML page
+ *     rp_study    study.yaml                  -> all of the above, resumable
+ *
+ * Conventions. Every function that can fail returns rp_status (0 is success) and explains itself in
+ * *err, which may be NULL. The library never prints and never exits: it talks through rp_host.
+ * Options structs are filled by their _init function; a NULL path means "none", "-" is a standard
+ * stream. Strings in an options struct belong to the caller and must outlive the call. Handles are
+ * made by _open and destroyed by _free, which accepts NULL. Outputs appear whole or not at all.
+ * Shapes stand in brackets: B pairs, T tokens, L layers, D width, N rows, P features.
+ */
+#ifndef RANKPROBE_H
+#define RANKPROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RP_VERSION "0.1.0"
+
+/* ---- errors and the host ------------------------------------------------------------------- */
+
+typedef enum rp_status {
+    RP_OK,
+    RP_EARG,     /* the caller asked for something that cannot be: exit code 2 */
+    RP_EIO,      /* the operating system refused: file missing, disk full */
+    RP_EFORMAT,  /* a file is not what it should be; the text names file, line and value */
+    RP_ENOMEM,   /* memory refused, or a size from a file is beyond what is allowed */
+    RP_ECOMPUTE, /* a numerical method failed, with the reason */
+    RP_ECANCEL   /* the host's progress function asked to stop */
+} rp_status;
+
+typedef struct rp_error {
+    rp_status status;
+    char text[508]; /* what went wrong first, lower case, no full stop */
+} rp_error;
+
+/* How the library talks to the program around it. Every member may be NULL. */
+typedef struct rp_host {
+    void *arg;
+    /* `done` of `total` units of `what` (total 0: unknown); a non-zero answer cancels the job.
+     * Called from the thread that called the job. */
+    int (*progress)(void *arg, const char *what, size_t done, size_t total);
+    void (*warn)(void *arg, const char *text); /* something the user should know, one line */
+    const char *command;                       /* the command line, written into outputs */
+} rp_host;
+
+const char *rp_version(void);
+
+/* ---- what the jobs read -------------------------------------------------------------------- */
+
+/* Where the pairs of a job come from. A format is "auto" (recognised from the content) or
+ *   collection: "tsv" (pid TAB text), "beir" (corpus.jsonl or its directory), "tevatron"
+ *   queries:    "tsv", "beir"
+ *   run:        "trec", "msmarco" (qid pid rank), "top1000" (qid pid query passage)
+ *   qrels:      "trec", "beir"
+ * Text files may be plain, .gz or .zst (recognised from their first bytes). */
+typedef struct rp_inputs {
+    const char *collection, *collection_format;
+    const char *queries, *queries_format;
+    const char *run, *run_format;
+    const char *qrels, *qrels_format;
+    size_t top; /* the first so many candidates of each query; 0 = all */
+} rp_inputs;
+
+void rp_inputs_init(rp_inputs *in);
+
+/* ---- search -------------------------------------------------------------------------------- */
+
+typedef struct rp_search_options {
+    rp_inputs in;         /* collection, queries; top = hits a query, default 100 */
+    const char *analyzer; /* "standard" (default), "english", "sklearn" */
+    const char *bm25;     /* "anserini" (default), "msmarco", "okapi" */
+    double k1, b;         /* NaN: the preset's */
+    const char *output;   /* TREC run */
+    const char *tag;      /* last column, default "rankprobe-bm25" */
+    int threads;          /* 0: all */
+} rp_search_options;
+
+void rp_search_options_init(rp_search_options *o);
+rp_status rp_search(const rp_search_options *o, const rp_host *host, rp_error *err);
+
+/* ---- evaluation ---------------------------------------------------------------------------- */
+
+typedef struct rp_eval_options {
+    const char *qrels, *qrels_format;
+    const char *const *runs; /* [nruns] */
+    size_t nruns;
+    const char *run_format;
+    const char *measures; /* comma separated; default "ndcg@10,mrr@10,map,p@10,recall@100" */
+    int relevance;        /* smallest grade that binary measures call relevant, default 1 */
+    bool per_query;
+    bool complete;      /* average over the queries of the qrels, as trec_eval -c */
+    const char *output; /* default "-" */
+} rp_eval_options;
+
+void rp_eval_options_init(rp_eval_options *o);
+rp_status rp_eval(const rp_eval_options *o, const rp_host *host, rp_error *err);
+
+/* ---- features ------------------------------------------------------------------------------ */
+
+typedef struct rp_features_options {
+    rp_inputs in;           /* collection, queries, run; qrels for the grade column */
+    const char *select;     /* comma separated names or globs, default "mslr.*,sim.*" */
+    const char *analyzer;   /* for mslr.* and sim.*, default "standard" */
+    const char *stats;      /* "collection" (default), "pool": N, n_i, avgdl of mslr.* */
+    const char *sim_stats;  /* "pool" (default), "collection": idf of sim.* */
+    const char *idf;        /* "lucene" (default), "robertson", "smooth", "plain" */
+    const char *bm25;       /* preset of mslr.bm25, default "anserini" */
+    double k1, b;           /* NaN: the preset's */
+    const char *const *derive; /* [nderive] "name = expression" over columns */
+    size_t nderive;
+    const char *format; /* "tsv" (default), "letor" */
+    const char *output; /* features.tsv */
+    const char *labels; /* label report (tsv), NULL: none */
+    int threads;
+} rp_features_options;
+
+void rp_features_options_init(rp_features_options *o);
+rp_status rp_features(const rp_features_options *o, const rp_host *host, rp_error *err);
+
+/* ---- models: score and capture ------------------------------------------------------------- */
+
+/* How a pair becomes tokens (docs/FORMATS.md, "Templates"). */
+typedef struct rp_template_options {
+    const char *name;          /* "rankllama-pair" (default), "rankllama-string", "rankllama-eos", "custom" */
+    const char *custom;        /* {query} {title} {text} {bos} {eos} {sep}, for "custom" */
+    size_t max_query;          /* tokens, default 32 */
+    size_t max_passage;        /* tokens, default 164 */
+} rp_template_options;
+
+typedef struct rp_score_options {
+    rp_inputs in;
+    const char *model; /* Hugging Face directory */
+    rp_template_options template_;
+    const char *output; /* TREC run, reranked */
+    const char *tag;    /* default "rankprobe" */
+    size_t memory;      /* bytes for activations of a chunk, default 2 GiB */
+    int threads;
+} rp_score_options;
+
+void rp_score_options_init(rp_score_options *o);
+rp_status rp_score(const rp_score_options *o, const rp_host *host, rp_error *err);
+
+typedef struct rp_capture_options {
+    rp_inputs in;
+    const char *model;
+    rp_template_options template_;
+    const char *const *views; /* [nviews] "site.tokens.pool", default { "resid_post.all.mean" } */
+    size_t nviews;
+    const char *dtype;  /* "f32" (default), "f16", "i8" */
+    const char *store;  /* directory to write; an unfinished one is continued */
+    bool no_score;      /* base models without a score head */
+    size_t shard_rows;  /* default 1024 */
+    size_t memory;
+    int threads;
+} rp_capture_options;
+
+void rp_capture_options_init(rp_capture_options *o);
+rp_status rp_capture(const rp_capture_options *o, const rp_host *host, rp_error *err);
+
+/* ---- the activation store, for reading ----------------------------------------------------- */
+
+typedef struct rp_store rp_store;
+
+typedef struct rp_store_row {
+    const char *qid, *docid;
+    size_t tokens; /* length of the sequence */
+    double score;  /* NaN without a score head */
+} rp_store_row;
+
+typedef struct rp_store_view {
+    const char *name;               /* "resid_post.all.mean" */
+    size_t width;                   /* D */
+    size_t layer_first, layer_last; /* resid_post starts at 0, the embedding output; others at 1 */
+} rp_store_view;
+
+/* Opens a complete store; RP_EFORMAT names a missing, truncated or altered file. */
+rp_status rp_store_open(rp_store **store, const char *dir, rp_error *err);
+void rp_store_free(rp_store *store);
+size_t rp_store_rows(const rp_store *store);
+const rp_store_row *rp_store_row_at(const rp_store *store, size_t row);
+size_t rp_store_views(const rp_store *store);
+const rp_store_view *rp_store_view_at(const rp_store *store, size_t view);
+/* x [N, width] row-major <- the layer's activations, dequantised. */
+rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t layer, rp_error *err);
+
+/* ---- probes -------------------------------------------------------------------------------- */
+
+typedef struct rp_probe_options {
+    const char *store;
+    const char *features;  /* features.tsv */
+    const char *select;    /* labels: comma separated names or globs, default "*" */
+    const char *views;     /* globs, default "*" */
+    const char *layers;    /* "0,4-8", default all */
+    const char *protocols; /* comma separated, default "sound"; "sound", "paper-text", "paper-code" */
+    const char *method;    /* of `sound`: "ridge" (default), "lasso" */
+    double penalty;        /* of `sound`: fixed penalty; NaN: chosen by inner folds */
+    size_t folds, inner;   /* 5, 5 */
+    size_t bootstrap;      /* draws, default 2000 */
+    bool controls;         /* query-id and pair controls, default true */
+    uint64_t seed;         /* default 1 */
+    const char *output;      /* probes.tsv */
+    const char *predictions; /* out-of-fold predictions (safetensors), NULL: none */
+    int threads;
+} rp_probe_options;
+
+void rp_probe_options_init(rp_probe_options *o);
+rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err);
+
+/* ---- report and study ---------------------------------------------------------------------- */
+
+typedef struct rp_report_options {
+    const char *probes; /* probes.tsv */
+    const char *labels; /* label report of `features`, or NULL */
+    const char *eval;   /* table of `eval`, or NULL */
+    const char *title;
+    const char *output; /* directory: index.html, figures, tables */
+} rp_report_options;
+
+void rp_report_options_init(rp_report_options *o);
+rp_status rp_report(const rp_report_options *o, const rp_host *host, rp_error *err);
+
+typedef struct rp_study_options {
+    const char *study; /* study.yaml */
+    bool force;        /* redo everything */
+    bool dry_run;      /* say what would be done */
+    int threads;
+} rp_study_options;
+
+void rp_study_options_init(rp_study_options *o);
+rp_status rp_study(const rp_study_options *o, const rp_host *host, rp_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
