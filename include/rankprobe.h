@@ -215,6 +215,8 @@ typedef struct rp_probe_options {
     size_t folds, inner;   /* 5, 5 */
     size_t bootstrap;      /* draws, default 2000 */
     bool controls;         /* query-id and pair controls, default true */
+    int balance;           /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
+                            * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */
     uint64_t seed;         /* default 1 */
     const char *output;      /* probes.tsv */
     const char *predictions; /* out-of-fold predictions (safetensors), NULL: none */
