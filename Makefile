@@ -31,7 +31,8 @@ override LDLIBS += -lstemmer -lopenblas -llapacke $(PKG_LIB) -lm
 
 LIBOBJ  := $(LIBRARY:%.c=$(BUILD)/%.o)
 CLIOBJ  := $(CLI:%.c=$(BUILD)/%.o)
-SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
+SUPPORT := $(BUILD)/tests/support/support.o
+FUZZER  := $(BUILD)/tests/support/fuzz.o
 TESTBIN := $(TESTS:%.c=$(BUILD)/%)
 FUZZBIN := $(FUZZ:%.c=$(BUILD)/%)
 
@@ -51,7 +52,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(SUPPORT) $(BUILD)/librankprobe.a
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZER) $(BUILD)/librankprobe.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(BUILD)/librankprobe.a
@@ -86,4 +87,4 @@ clean:
 	rm -rf build build-san
 
 , := ,
--include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(SUPPORT:.o=.d)
+-include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(SUPPORT:.o=.d) $(FUZZER:.o=.d)
