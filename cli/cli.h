@@ -13,7 +13,7 @@ typedef enum rp_opt_kind {
     RP_OPT_SIZE,   /* size_t *, plain number */
     RP_OPT_BYTES,  /* size_t *, K M G T suffixes (1024) */
     RP_OPT_SEED,   /* uint64_t * */
-    RP_OPT_NUMBER, /* double *; a NaN default is shown as `auto` text in `shown` */
+    RP_OPT_NUMBER, /* double *; a NaN default is not shown: the help sentence says what happens */
     RP_OPT_STRING, /* const char ** */
     RP_OPT_LIST    /* rp_opt_list *: may be given several times */
 } rp_opt_kind;
@@ -58,8 +58,18 @@ const rp_host *rp_cli_host(void);
 /* "rankprobe: <text>" for a failure; the closing line (wall, CPU, peak memory) unless quiet; the
  * exit code: 0, 1 failed, 2 RP_EARG, 130 cancelled by SIGINT. */
 int rp_cli_finish(rp_status status, const rp_error *err);
-/* A usage error found by a command: prints "rankprobe: <text>", returns 2. */
+/* A usage error found by a command: prints "rankprobe: <text>" and where help is, returns 2. */
 int rp_cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Called once by main: remembers the command line and the time, and catches SIGINT and SIGTERM: the
+ * first makes the next progress call cancel, the second kills. */
+rp_status rp_cli_start(int argc, char **argv, rp_error *err);
+void rp_cli_quiet(bool quiet);
+void rp_cli_help_for(const char *command); /* whose --help usage errors point to */
+/* The name nearest to a mistyped word, NULL when none is near. */
+const char *rp_cli_suggest(const char *word, const char *const *names, size_t n);
+/* Flushes what was printed as help; the exit code: 0, 1 when it could not be written. */
+int rp_cli_flush(void);
 
 int rp_cmd_search(int argc, char **argv);
 int rp_cmd_features(int argc, char **argv);
