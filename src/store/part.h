@@ -1,0 +1,28 @@
+/*
+ * A shard's part file: its checksums, losses, tokens and scores, kept while a store is unfinished.
+ * It carries a checksum of itself; one that does not agree counts as absent.
+ */
+#ifndef RP_STORE_PART_H
+#define RP_STORE_PART_H
+
+#include "store/layout.h"
+#include "store/quant.h"
+
+typedef struct rp_part {
+    bool done;
+    rp_store_file *file; /* [nviews] */
+    rp_loss *loss;       /* [nviews] */
+} rp_part;
+
+rp_status rp_part_init(rp_part *part, size_t nviews, rp_error *err);
+void rp_part_release(rp_part *part);
+/* out <- DIR/partial/00017.json */
+rp_status rp_part_path(char out[RP_STORE_PATH], const char *dir, size_t shard, rp_error *err);
+/* tokens, scores [rows of the shard]; scores are ignored when the layout has none. */
+rp_status rp_part_save(const rp_part *part, const char *dir, const rp_layout *layout, size_t shard,
+                       const size_t *tokens, const float *scores, rp_error *err);
+/* part->done says whether the part file was there, sound, and of this layout. */
+rp_status rp_part_load(rp_part *part, size_t *tokens, float *scores, const char *dir,
+                       const rp_layout *layout, size_t shard, rp_error *err);
+
+#endif

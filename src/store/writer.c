@@ -1,0 +1,391 @@
+#include "store/writer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "store/manifest.h"
+#include "store/part.h"
+#include "store/shardfile.h"
+
+struct rp_store_writer {
+    char *dir;
+    int lock; /* the directory itself, locked while it is written */
+    rp_layout layout;
+    const rp_store_row *row;
+    json_t *manifest; /* of the first start */
+    rp_part *part;    /* [shards] */
+    size_t *tokens;   /* [rows] */
+    float *scores;    /* [rows] */
+    bool complete;
+};
+
+void rp_store_writer_free(rp_store_writer *w)
+{
+    if (!w) return;
+    for (size_t s = 0; w->part && s < w->layout.shards; s++) rp_part_release(&w->part[s]);
+    free(w->part);
+    free(w->tokens);
+    free(w->scores);
+    free(w->dir);
+    json_decref(w->manifest);
+    rp_layout_release(&w->layout);
+    if (w->lock >= 0) close(w->lock);
+    free(w);
+}
+
+bool rp_store_writer_complete(const rp_store_writer *w)
+{
+    return w->complete;
+}
+
+const rp_layout *rp_store_writer_layout(const rp_store_writer *w)
+{
+    return &w->layout;
+}
+
+bool rp_store_writer_has(const rp_store_writer *w, size_t shard)
+{
+    return w->complete || w->part[shard].done;
+}
+
+/* ---- the directory ---- */
+
+/* What a killed writer may leave: the temporary names of rp_out. */
+static bool is_temporary(const char *name)
+{
+    static const char *const own[] = {"store.json.*-*.tmp", "store.partial.json.*-*.tmp",
+                                      "rows.tsv.*-*.tmp", "[0-9]*.json.*-*.tmp",
+                                      "[0-9]*.safetensors.*-*.tmp"};
+
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (fnmatch(own[i], name, 0) == 0) return true;
+    return false;
+}
+
+/* Deletes left-over temporaries; *others counts what else is there. */
+static rp_status sweep(const char *path, size_t *others, rp_error *err)
+{
+    DIR *d = opendir(path);
+    rp_status status = RP_OK;
+
+    *others = 0;
+    if (!d) return errno == ENOENT ? RP_OK : rp_fail_errno(err, path);
+    for (struct dirent *e; status == RP_OK && (e = readdir(d)) != NULL;) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        if (!is_temporary(e->d_name))
+            ++*others;
+        else if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
+            status = rp_fail_errno(err, path);
+    }
+    closedir(d);
+    return status;
+}
+
+static rp_status sweep_views(const rp_store_writer *w, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    size_t others;
+    rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
+
+    if (status == RP_OK) status = sweep(path, &others, err);
+    for (size_t v = 0; status == RP_OK && v < w->layout.nviews; v++) {
+        status = rp_path_join(path, sizeof path, w->dir, w->layout.view[v].name, err);
+        if (status == RP_OK) status = sweep(path, &others, err);
+    }
+    return status;
+}
+
+static rp_status lock_directory(rp_store_writer *w, rp_error *err)
+{
+    rp_status status = rp_path_make_dirs(w->dir, err);
+
+    if (status != RP_OK) return status;
+    w->lock = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (w->lock < 0) return rp_fail_errno(err, w->dir);
+    if (flock(w->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return rp_fail(err, RP_EIO, "'%s' is being written by another process", w->dir);
+        return rp_fail_errno(err, w->dir);
+    }
+    return RP_OK;
+}
+
+static rp_status make_directories(const rp_store_writer *w, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
+
+    if (status == RP_OK) status = rp_path_make_dirs(path, err);
+    for (size_t v = 0; status == RP_OK && v < w->layout.nviews; v++) {
+        status = rp_path_join(path, sizeof path, w->dir, w->layout.view[v].name, err);
+        if (status == RP_OK) status = rp_path_make_dirs(path, err);
+    }
+    return status;
+}
+
+/* The parts and the unfinished manifest go; also what a kill after store.json has left of them. */
+static rp_status delete_parts(const rp_store_writer *w, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    rp_status status = RP_OK;
+
+    for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++) {
+        status = rp_part_path(path, w->dir, s, err);
+        if (status == RP_OK && unlink(path) != 0 && errno != ENOENT)
+            status = rp_fail_errno(err, path);
+    }
+    if (status == RP_OK) status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
+    if (status == RP_OK && rmdir(path) != 0 && errno != ENOENT && errno != ENOTEMPTY)
+        status = rp_fail_errno(err, path);
+    if (status == RP_OK) status = rp_path_join(path, sizeof path, w->dir, RP_STORE_UNFINISHED, err);
+    if (status == RP_OK && unlink(path) != 0 && errno != ENOENT) status = rp_fail_errno(err, path);
+    return status;
+}
+
+/* ---- opening ---- */
+
+static rp_status adopt_manifest(rp_store_writer *w, const char *path, json_t *wanted, rp_error *err)
+{
+    rp_status status = rp_manifest_load(&w->manifest, path, err);
+
+    return status == RP_OK ? rp_manifest_match(w->manifest, wanted, path, err) : status;
+}
+
+/* A complete store is checked as a reader checks it. */
+static rp_status adopt_complete(rp_store_writer *w, rp_error *err)
+{
+    rp_store *store = NULL;
+    rp_status status = sweep_views(w, err);
+
+    if (status == RP_OK) status = delete_parts(w, err);
+    if (status == RP_OK) status = rp_store_open(&store, w->dir, err);
+    rp_store_free(store);
+    w->complete = true;
+    return status;
+}
+
+static rp_status adopt_parts(rp_store_writer *w, const rp_host *host, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    rp_status status = sweep_views(w, err);
+
+    for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++) {
+        size_t first = s * w->layout.shard_rows;
+        rp_part *part = &w->part[s];
+        status =
+            rp_part_load(part, w->tokens + first, w->scores + first, w->dir, &w->layout, s, err);
+        for (size_t v = 0; status == RP_OK && part->done && v < w->layout.nviews; v++) {
+            rp_error why;
+            status = rp_layout_path(path, w->dir, &w->layout.view[v], s, err);
+            if (status != RP_OK || rp_store_file_verify(&part->file[v], path, &why) == RP_OK)
+                continue;
+            rp_host_warn(host, "%s; shard %zu is computed again", why.text, s);
+            part->done = false;
+        }
+    }
+    return status;
+}
+
+static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, rp_error *err)
+{
+    char complete[RP_STORE_PATH], unfinished[RP_STORE_PATH];
+    size_t others;
+    rp_status status = rp_path_join(complete, sizeof complete, w->dir, RP_STORE_MANIFEST, err);
+
+    if (status == RP_OK)
+        status = rp_path_join(unfinished, sizeof unfinished, w->dir, RP_STORE_UNFINISHED, err);
+    if (status == RP_OK) status = sweep(w->dir, &others, err);
+    if (status != RP_OK) return status;
+    if (rp_path_exists(complete)) {
+        status = adopt_manifest(w, complete, wanted, err);
+        return status == RP_OK ? adopt_complete(w, err) : status;
+    }
+    if (rp_path_exists(unfinished)) {
+        status = adopt_manifest(w, unfinished, wanted, err);
+        if (status == RP_OK) status = make_directories(w, err);
+        return status == RP_OK ? adopt_parts(w, host, err) : status;
+    }
+    if (others > 0)
+        return rp_fail(err, RP_EARG, "'%s' is not empty and holds no activation store", w->dir);
+    w->manifest = json_incref(wanted);
+    status = rp_json_save(wanted, unfinished, JSON_INDENT(1), err);
+    return status == RP_OK ? make_directories(w, err) : status;
+}
+
+static rp_status writer_init(rp_store_writer *w, const char *dir, const rp_store_plan *plan,
+                             rp_error *err)
+{
+    rp_status status;
+
+    w->row = plan->row;
+    w->dir = strdup(dir);
+    if (!w->dir) return rp_fail_memory(err, strlen(dir));
+    status = rp_layout_init(&w->layout, plan->views, plan->nviews, plan->dtype, plan->rows,
+                            plan->shard_rows, plan->score, err);
+    if (status != RP_OK) return status;
+    w->part = rp_alloc(w->layout.shards, sizeof *w->part);
+    w->tokens = rp_alloc(plan->rows, sizeof *w->tokens);
+    w->scores = rp_alloc(plan->rows, sizeof *w->scores);
+    if (!w->part || !w->tokens || !w->scores)
+        return rp_fail_memory(err, plan->rows * (sizeof *w->tokens + sizeof *w->scores));
+    for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++)
+        status = rp_part_init(&w->part[s], plan->nviews, err);
+    return status;
+}
+
+rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const rp_store_plan *plan,
+                               const rp_host *host, rp_error *err)
+{
+    rp_store_writer *w = rp_alloc(1, sizeof *w);
+    json_t *wanted = NULL;
+    rp_status status;
+
+    *writer = NULL;
+    if (!w) return rp_fail_memory(err, sizeof *w);
+    w->lock = -1;
+    status = writer_init(w, dir, plan, err);
+    if (status == RP_OK)
+        status =
+            rp_manifest_new(&wanted, &w->layout, plan->row, plan->settings, plan->command, err);
+    if (status == RP_OK) status = lock_directory(w, err);
+    if (status == RP_OK) status = adopt(w, wanted, host, err);
+    json_decref(wanted);
+    if (status == RP_OK)
+        *writer = w;
+    else
+        rp_store_writer_free(w);
+    return status;
+}
+
+/* ---- shards ---- */
+
+rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_shard *data,
+                              rp_error *err)
+{
+    size_t first = shard * w->layout.shard_rows, rows = rp_layout_shard_rows(&w->layout, shard);
+    rp_part *part = &w->part[shard];
+    char path[RP_STORE_PATH];
+    rp_status status = RP_OK;
+
+    for (size_t v = 0; status == RP_OK && v < w->layout.nviews; v++) {
+        status = rp_layout_path(path, w->dir, &w->layout.view[v], shard, err);
+        if (status == RP_OK)
+            status = rp_shardfile_write(path, &part->loss[v], data->x[v], &w->layout.view[v], first,
+                                        rows, w->row + first, w->layout.dtype, err);
+        if (status == RP_OK) status = rp_store_file_measure(&part->file[v], path, err);
+    }
+    if (status == RP_OK)
+        status = rp_part_save(part, w->dir, &w->layout, shard, data->tokens, data->scores, err);
+    if (status != RP_OK) return status;
+    memcpy(w->tokens + first, data->tokens, rows * sizeof *w->tokens);
+    if (w->layout.score) memcpy(w->scores + first, data->scores, rows * sizeof *w->scores);
+    part->done = true;
+    return RP_OK;
+}
+
+/* ---- finishing ---- */
+
+static rp_status write_rows(const rp_store_writer *w, const char *path, rp_error *err)
+{
+    const char *command = json_string_value(json_object_get(w->manifest, "command"));
+    rp_provenance provenance = {.host = &(rp_host){.command = command}};
+    rp_out out = {0};
+    rp_status status = rp_out_open(&out, path, err);
+
+    if (status == RP_OK) status = rp_provenance_write(out.file, &provenance, err);
+    if (status == RP_OK) fputs("row\tqid\tdocid\ttokens\tscore\n", out.file);
+    for (size_t r = 0; status == RP_OK && r < w->layout.rows; r++) {
+        fprintf(out.file, "%zu\t%s\t%s\t%zu\t", r, w->row[r].qid, w->row[r].docid, w->tokens[r]);
+        if (w->layout.score)
+            fprintf(out.file, "%.9g\n", (double)w->scores[r]);
+        else
+            fputs("nan\n", out.file);
+    }
+    if (status == RP_OK) status = rp_out_commit(&out, err);
+    rp_out_release(&out);
+    return status;
+}
+
+static json_t *shard_to_json(const rp_store_writer *w, size_t shard)
+{
+    json_t *files = json_array();
+    int failed = files == NULL;
+
+    for (size_t v = 0; !failed && v < w->layout.nviews; v++) {
+        const rp_store_file *f = &w->part[shard].file[v];
+        failed =
+            json_array_append_new(files, json_pack("{s:I, s:o}", "bytes", (json_int_t)f->bytes,
+                                                   "checksum", rp_json_from_checksum(f->checksum)));
+    }
+    if (!failed)
+        return json_pack("{s:I, s:o}", "rows", (json_int_t)rp_layout_shard_rows(&w->layout, shard),
+                         "files", files);
+    json_decref(files);
+    return NULL;
+}
+
+static json_t *losses_to_json(const rp_store_writer *w, const rp_loss *loss)
+{
+    json_t *list = json_array();
+    int failed = list == NULL;
+
+    for (size_t v = 0; !failed && v < w->layout.nviews; v++)
+        failed = json_array_append_new(
+            list, json_pack("{s:s, s:f, s:I, s:I}", "view", w->layout.view[v].name,
+                            "worst_relative_error", loss[v].error, "layer",
+                            (json_int_t)loss[v].layer, "unit", (json_int_t)loss[v].column));
+    if (!failed) return list;
+    json_decref(list);
+    return NULL;
+}
+
+static rp_status save_manifest(rp_store_writer *w, const char *rows_path, const rp_loss *loss,
+                               rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    rp_store_file rows;
+    json_t *shards = json_array();
+    int failed = shards == NULL;
+    rp_status status = rp_store_file_measure(&rows, rows_path, err);
+
+    for (size_t s = 0; !failed && s < w->layout.shards; s++)
+        failed = json_array_append_new(shards, shard_to_json(w, s));
+    failed =
+        failed || json_object_set_new(w->manifest, "rows_file",
+                                      json_pack("{s:I, s:o}", "bytes", (json_int_t)rows.bytes,
+                                                "checksum", rp_json_from_checksum(rows.checksum)));
+    failed = failed || json_object_set_new(w->manifest, "loss", losses_to_json(w, loss));
+    failed = failed || json_object_set(w->manifest, "shards", shards);
+    json_decref(shards);
+    if (status == RP_OK && failed) status = rp_fail_memory(err, w->layout.shards);
+    if (status == RP_OK) status = rp_path_join(path, sizeof path, w->dir, RP_STORE_MANIFEST, err);
+    return status == RP_OK ? rp_json_save(w->manifest, path, JSON_INDENT(1), err) : status;
+}
+
+rp_status rp_store_writer_finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    rp_loss *worst = rp_alloc(w->layout.nviews, sizeof *worst);
+    rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_ROWS, err);
+
+    if (status == RP_OK && !worst) status = rp_fail_memory(err, w->layout.nviews * sizeof *worst);
+    for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++) {
+        if (!w->part[s].done)
+            status = rp_fail(err, RP_EARG, "shard %zu of '%s' is not there yet", s, w->dir);
+        for (size_t v = 0; v < w->layout.nviews; v++)
+            if (w->part[s].loss[v].error > worst[v].error) worst[v] = w->part[s].loss[v];
+    }
+    if (status == RP_OK) status = write_rows(w, path, err);
+    if (status == RP_OK) status = save_manifest(w, path, worst, err);
+    if (status == RP_OK) status = delete_parts(w, err);
+    if (status == RP_OK) w->complete = true;
+    if (status == RP_OK && loss) memcpy(loss, worst, w->layout.nviews * sizeof *worst);
+    free(worst);
+    return status;
+}
