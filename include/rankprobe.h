@@ -58,6 +58,7 @@ typedef struct rp_host {
      * Called from the thread that called the job. */
     int (*progress)(void *arg, const char *what, size_t done, size_t total);
     void (*warn)(void *arg, const char *text); /* something the user should know, one line */
+    void (*note)(void *arg, const char *text); /* which step of a study is done, or was already */
     const char *command;                       /* the command line, written into outputs */
 } rp_host;
 
@@ -232,8 +233,9 @@ typedef struct rp_report_options {
     const char *probes; /* probes.tsv */
     const char *labels; /* label report of `features`, or NULL */
     const char *eval;   /* table of `eval`, or NULL */
+    const char *store;  /* activation store, for what it says of model and template, or NULL */
     const char *title;
-    const char *output; /* directory: index.html, figures, tables */
+    const char *output; /* directory: index.html, summary.txt, verdicts.tsv, figures/ */
 } rp_report_options;
 
 void rp_report_options_init(rp_report_options *o);
