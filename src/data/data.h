@@ -19,8 +19,11 @@ typedef struct rp_doc {
     size_t id_len, title_len, text_len;
 } rp_doc;
 typedef struct rp_collection rp_collection;
-rp_status rp_collection_open(rp_collection **c, const char *path, const char *format, rp_error *err);
+rp_status rp_collection_open(rp_collection **c, const char *path, const char *format,
+                             rp_error *err);
 rp_status rp_collection_next(rp_collection *c, rp_doc *doc, bool *end, rp_error *err);
+/* Once the end is reached: warns of the repeated documents that were ignored; their number. */
+size_t rp_collection_warn(const rp_collection *c, const rp_host *host);
 void rp_collection_free(rp_collection *c);
 
 /* ---- queries ---- */
@@ -42,7 +45,8 @@ const char *rp_qrels_qid(const rp_qrels *q, size_t i);
 size_t rp_qrels_find(const rp_qrels *q, const char *qid); /* SIZE_MAX: none */
 /* Grades of query i, in file order: *grades [return value]. */
 size_t rp_qrels_grades(const rp_qrels *q, size_t i, const int **grades, const char *const **docids);
-/* false: not judged */
+/* false: not judged; the query by index (SIZE_MAX is not allowed) or by id */
+bool rp_qrels_grade_at(const rp_qrels *q, size_t i, const char *docid, int *grade);
 bool rp_qrels_grade(const rp_qrels *q, const char *qid, const char *docid, int *grade);
 
 /* ---- runs ---- */
@@ -64,18 +68,19 @@ int rp_hit_compare(const void *a, const void *b);
 /* ---- pairs: a run joined with its texts ---- */
 typedef struct rp_pair {
     const char *qid, *docid, *query, *title, *text;
-    double score;   /* the run's */
-    size_t topic;   /* index of the query in 0..ntopics-1 */
-    int grade;      /* from qrels; -1 when there are none or the pair is not judged */
+    double score; /* the run's */
+    size_t topic; /* index of the query in 0..ntopics-1 */
+    int grade;    /* from qrels; -1 when there are none or the pair is not judged */
 } rp_pair;
 typedef struct rp_pairs {
     size_t n;
-    rp_pair *pair;   /* [n] query by query, each in the run's order */
+    rp_pair *pair; /* [n] query by query, each in the run's order */
     size_t ntopics;
-    size_t *first;   /* [ntopics + 1] pairs of topic t: first[t] .. first[t + 1] - 1 */
+    size_t *first; /* [ntopics + 1] pairs of topic t: first[t] .. first[t + 1] - 1 */
     struct rp_pairs_owner *owner;
 } rp_pairs;
-/* in.top candidates a query. A `top1000` run carries its own texts: collection, queries may be NULL. */
+/* in.top candidates a query. A `top1000` run carries its own texts: collection, queries may be
+ * NULL. */
 rp_status rp_pairs_load(rp_pairs *pairs, const rp_inputs *in, const rp_host *host, rp_error *err);
 void rp_pairs_release(rp_pairs *pairs);
 
