@@ -21,16 +21,17 @@ bool rp_site_find(const char *name, rp_site *site);
 
 typedef struct rp_model rp_model;
 typedef struct rp_model_info {
-    const char *family;   /* "llama" */
+    const char *family; /* "llama" */
     const char *path;
     size_t layers, width, ffn, heads, kv_heads, head_dim, vocabulary, max_positions;
-    const char *dtype;    /* of the weights on disk: "F32", "BF16", ... */
-    bool has_score;       /* a score head was found */
+    const char *dtype;        /* of the weights on disk: "F32", "BF16", ... */
+    bool has_score;           /* a score head was found */
     const char *score_tensor; /* the name that was looked for */
     uint64_t parameters;
     uint64_t fingerprint; /* of config, tensor names, shapes, dtypes and bytes */
 } rp_model_info;
-/* RP_EFORMAT names the config key or tensor that is missing, has another shape, or is not supported. */
+/* RP_EFORMAT names the config key or tensor that is missing, has another shape, or is not
+ * supported. */
 rp_status rp_model_open(rp_model **model, const char *dir, rp_error *err);
 void rp_model_free(rp_model *model);
 const rp_model_info *rp_model_about(const rp_model *model);
@@ -39,7 +40,8 @@ size_t rp_model_site_first(rp_site site); /* first layer: 0 for resid_post, 1 fo
 /* The error for a model without a score head, naming the tensor. */
 rp_status rp_model_require_score(const rp_model *model, rp_error *err);
 
-/* nseq packed sequences; sequence s is ids[start[s]] .. ids[start[s + 1] - 1], at least one token. */
+/* nseq packed sequences; sequence s is ids[start[s]] .. ids[start[s + 1] - 1], at least one token.
+ */
 typedef struct rp_batch {
     size_t nseq;
     const size_t *start; /* [nseq + 1] */
@@ -48,8 +50,8 @@ typedef struct rp_batch {
 
 /* Sees activations while they exist. see() is called by worker threads, for disjoint sequence
  * ranges, exactly once for every wanted site, layer and sequence, layers in ascending order for a
- * given sequence: values [start[end] - start[first], width] are the tokens of sequences first..end-1
- * and are valid only during the call. */
+ * given sequence: values [start[end] - start[first], width] are the tokens of sequences
+ * first..end-1 and are valid only during the call. */
 typedef struct rp_observer {
     unsigned sites; /* bits 1u << rp_site */
     void *arg;
@@ -58,7 +60,8 @@ typedef struct rp_observer {
 } rp_observer;
 
 typedef struct rp_session rp_session;
-/* threads 0: all. The session converts weights layer by layer and keeps them if they fit `memory`. */
+/* threads 0: all. The session converts weights layer by layer and keeps them if they fit `memory`.
+ */
 rp_status rp_session_new(rp_session **session, const rp_model *model, size_t memory, int threads,
                          rp_error *err);
 void rp_session_free(rp_session *session);
@@ -67,7 +70,8 @@ size_t rp_session_tokens(const rp_session *session);
 /* Runs the batch through every layer. observer may be NULL; scores [nseq] may be NULL (then the
  * score head is not needed). An id outside the vocabulary or a sequence longer than max_positions
  * is RP_EFORMAT. host progress is called between layers. */
-rp_status rp_session_forward(rp_session *session, const rp_batch *batch, const rp_observer *observer,
-                             float *scores, const rp_host *host, rp_error *err);
+rp_status rp_session_forward(rp_session *session, const rp_batch *batch,
+                             const rp_observer *observer, float *scores, const rp_host *host,
+                             rp_error *err);
 
 #endif

@@ -1,0 +1,290 @@
+/*
+ * Layer-major execution: a chunk of packed sequences goes through one layer, micro-batch by
+ * micro-batch, before the next layer is loaded. A micro-batch is a run of whole sequences, cut by
+ * the batch alone; threads take micro-batches as they come.
+ */
+#include <limits.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "model/handle.h"
+#include "model/llama.h"
+#include "model/rotary.h"
+
+#define MICRO_TOKENS 512 /* a micro-batch ends with the sequence that reaches so many */
+
+struct rp_session {
+    const rp_model *model;
+    const rp_backend *backend;
+    int threads;
+    size_t tokens; /* what one forward may take within the memory */
+
+    size_t nblocks;  /* layers, where the converted weights are kept; else 1 */
+    size_t loaded;   /* blocks filled so far; stays 0 where there is but one for all layers */
+    rp_block *block; /* [nblocks] */
+    float **slab;    /* [nblocks] */
+    float *norm, *score, score_bias;
+
+    /* sized for the largest batch so far */
+    float *hidden;   /* [hidden_size / D, D] */
+    rp_micro *micro; /* [micro_size] */
+    float **scratch; /* [threads] of scratch_size floats */
+    float *angles;   /* cosine [longest, C/2], sine [longest, C/2] */
+    size_t hidden_size, micro_size, scratch_size, longest;
+};
+
+/* ---- construction ---- */
+
+static rp_status read_head(rp_session *s, rp_error *err)
+{
+    const rp_weights *w = &s->model->weights;
+    size_t D = s->model->config.width;
+    s->norm = rp_alloc(D, sizeof *s->norm);
+    s->score = rp_alloc(D, sizeof *s->score);
+    if (!s->norm || !s->score) return rp_fail_memory(err, D * sizeof *s->norm);
+    rp_tensor_read(s->norm, w->norm, 0, D);
+    if (w->score) rp_tensor_read(s->score, w->score, 0, D);
+    if (w->score_bias) rp_tensor_read(&s->score_bias, w->score_bias, 0, 1);
+    return RP_OK;
+}
+
+/* Half of the memory may go to weights; what is left after the scratch goes to hidden states. */
+static void plan(rp_session *s, size_t memory)
+{
+    const rp_config *c = &s->model->config;
+    rp_scratch place;
+    size_t block = rp_block_size(c, s->backend) * sizeof(float);
+    size_t scratch = rp_scratch_place(&place, NULL, c, s->backend, 2 * MICRO_TOKENS, MICRO_TOKENS) *
+                     sizeof(float);
+    size_t used, least = (size_t)s->threads * 2 * MICRO_TOKENS;
+    s->nblocks = block <= memory / 2 / c->layers ? c->layers : 1;
+    used = s->nblocks * block + (size_t)s->threads * scratch;
+    s->tokens = used < memory ? (memory - used) / (c->width * sizeof(float)) : 0;
+    if (s->tokens < least) s->tokens = least;
+}
+
+rp_status rp_session_new(rp_session **session, const rp_model *model, size_t memory, int threads,
+                         rp_error *err)
+{
+    *session = NULL;
+    if (threads < 0) return rp_fail(err, RP_EARG, "%d threads", threads);
+    rp_session *s = calloc(1, sizeof *s);
+    if (!s) return rp_fail_memory(err, sizeof *s);
+    s->model = model;
+    s->backend = rp_backend_cpu();
+    s->threads = threads ? threads : omp_get_max_threads();
+    plan(s, memory);
+    s->block = rp_alloc(s->nblocks, sizeof *s->block);
+    s->slab = rp_alloc(s->nblocks, sizeof *s->slab);
+    s->scratch = rp_alloc((size_t)s->threads, sizeof *s->scratch);
+    rp_status status = RP_OK;
+    if (!s->block || !s->slab || !s->scratch)
+        status = rp_fail_memory(err, s->nblocks * sizeof *s->block);
+    if (!status) status = read_head(s, err);
+    if (status) {
+        rp_session_free(s);
+        return status;
+    }
+    *session = s;
+    return RP_OK;
+}
+
+void rp_session_free(rp_session *s)
+{
+    if (!s) return;
+    for (size_t i = 0; s->slab && i < s->nblocks; i++) free(s->slab[i]);
+    for (int i = 0; s->scratch && i < s->threads; i++) free(s->scratch[i]);
+    free(s->block);
+    free(s->slab);
+    free(s->scratch);
+    free(s->norm);
+    free(s->score);
+    free(s->hidden);
+    free(s->micro);
+    free(s->angles);
+    free(s);
+}
+
+size_t rp_session_tokens(const rp_session *session)
+{
+    return session->tokens;
+}
+
+/* ---- preparing a batch ---- */
+
+static rp_status check_batch(const rp_session *s, const rp_batch *batch, rp_error *err)
+{
+    const rp_config *c = &s->model->config;
+    for (size_t i = 0; i < batch->nseq; i++) {
+        size_t first = batch->start[i], end = batch->start[i + 1];
+        if (end <= first) return rp_fail(err, RP_EFORMAT, "sequence %zu has no tokens", i);
+        if (end - first > c->max_positions)
+            return rp_fail(
+                err, RP_EFORMAT,
+                "sequence %zu has %zu tokens, more than the model's max_position_embeddings %zu", i,
+                end - first, c->max_positions);
+        for (size_t t = first; t < end; t++)
+            if (batch->ids[t] < 0 || (size_t)batch->ids[t] >= c->vocabulary)
+                return rp_fail(
+                    err, RP_EFORMAT,
+                    "sequence %zu: token id %ld is outside the model's vocabulary of %zu", i,
+                    (long)batch->ids[t], c->vocabulary);
+    }
+    return RP_OK;
+}
+
+/* Cuts the batch; *largest is the tokens of the largest micro-batch, *longest of a sequence. */
+static size_t cut(rp_micro *micro, const rp_batch *batch, size_t *largest, size_t *longest)
+{
+    size_t n = 0, first = 0;
+    *largest = *longest = 0;
+    for (size_t i = 0; i < batch->nseq; i++) {
+        size_t tokens = batch->start[i + 1] - batch->start[first];
+        size_t length = batch->start[i + 1] - batch->start[i];
+        if (length > *longest) *longest = length;
+        if (tokens < MICRO_TOKENS && i + 1 < batch->nseq) continue;
+        if (tokens > *largest) *largest = tokens;
+        micro[n++] = (rp_micro){first, i + 1};
+        first = i + 1;
+    }
+    return n;
+}
+
+/* *array <- room for n elements, contents not kept. */
+static rp_status renew(void *array, size_t *have, size_t n, size_t size, rp_error *err)
+{
+    void **at = array;
+    if (n <= *have) return RP_OK;
+    free(*at);
+    *have = 0;
+    *at = rp_alloc(n, size);
+    if (!*at) return rp_fail_memory(err, n * size);
+    *have = n;
+    return RP_OK;
+}
+
+static rp_status renew_angles(rp_session *s, size_t longest, rp_error *err)
+{
+    size_t half = s->model->config.head_dim / 2, floats = 2 * s->longest * half;
+    if (longest <= s->longest) return RP_OK;
+    s->longest = 0;
+    rp_status status = renew(&s->angles, &floats, 2 * longest * half, sizeof *s->angles, err);
+    if (status) return status;
+    float frequency[1 << 11]; /* config.c's limit on head_dim */
+    rp_rotary_frequencies(frequency, &s->model->config);
+    rp_rotary_table(s->angles, s->angles + longest * half, frequency, longest, half);
+    s->longest = longest;
+    return RP_OK;
+}
+
+static rp_status renew_scratch(rp_session *s, size_t largest, size_t longest, rp_error *err)
+{
+    rp_scratch place;
+    size_t n = rp_scratch_place(&place, NULL, &s->model->config, s->backend, largest, longest);
+    rp_status status = RP_OK;
+    if (n <= s->scratch_size) return RP_OK;
+    s->scratch_size = 0;
+    for (int i = 0; !status && i < s->threads; i++) {
+        size_t have = 0;
+        status = renew(&s->scratch[i], &have, n, sizeof(float), err);
+    }
+    if (!status) s->scratch_size = n;
+    return status;
+}
+
+/* ---- running ---- */
+
+/* The block of layer l (from 0), converted if it is not at hand. */
+static rp_status load(rp_session *s, const rp_block **block, size_t l, rp_error *err)
+{
+    size_t at = s->nblocks == 1 ? 0 : l, size = rp_block_size(&s->model->config, s->backend);
+    *block = &s->block[at];
+    if (l < s->loaded) return RP_OK;
+    if (!s->slab[at] && !(s->slab[at] = rp_alloc(size, sizeof(float))))
+        return rp_fail_memory(err, size * sizeof(float));
+    rp_block_load(&s->block[at], s->slab[at], &s->model->weights.layer[l], &s->model->config,
+                  s->backend, s->threads);
+    if (s->nblocks == s->model->config.layers) s->loaded = l + 1;
+    return RP_OK;
+}
+
+static void embed(const rp_session *s, const rp_forward *f, const rp_micro *m)
+{
+    size_t D = f->config->width, first = f->batch->start[m->first], end = f->batch->start[m->end];
+    for (size_t t = first; t < end; t++)
+        rp_tensor_read(f->hidden + t * D, s->model->weights.embedding, (size_t)f->batch->ids[t] * D,
+                       D);
+    rp_forward_show(f, RP_SITE_RESID_POST, 0, m, f->hidden + first * D, D);
+}
+
+static rp_status run_layers(rp_session *s, const rp_forward *f, size_t n, size_t largest,
+                            const rp_host *host, rp_error *err)
+{
+    size_t layers = f->config->layers;
+    rp_status status = RP_OK;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(s->threads)
+    for (size_t i = 0; i < n; i++) embed(s, f, &s->micro[i]);
+    for (size_t l = 0; !status && l < layers; l++) {
+        const rp_block *block = NULL;
+        status = rp_host_progress(host, "layers", l, layers, err);
+        if (!status) status = load(s, &block, l, err);
+        if (status) break;
+#pragma omp parallel num_threads(s->threads)
+        {
+            rp_scratch scratch;
+            rp_scratch_place(&scratch, s->scratch[omp_get_thread_num()], f->config, s->backend,
+                             largest, s->longest);
+#pragma omp for schedule(dynamic, 1)
+            for (size_t i = 0; i < n; i++)
+                rp_llama_forward(f, block, &scratch, &s->micro[i], l + 1);
+        }
+    }
+    return status ? status : rp_host_progress(host, "layers", layers, layers, err);
+}
+
+/* The score head on the final-normed last token of every sequence. */
+static rp_status score(const rp_session *s, const rp_forward *f, float *scores, rp_error *err)
+{
+    size_t D = f->config->width;
+    float *x = s->scratch[0]; /* room for a micro-batch of [T, D] and more */
+    for (size_t i = 0; i < f->batch->nseq; i++) {
+        const float *last = f->hidden + (f->batch->start[i + 1] - 1) * D;
+        s->backend->rmsnorm(x, last, s->norm, f->config->norm_eps, 1, D);
+        scores[i] = s->backend->dot(x, s->score, D) + s->score_bias;
+        if (!isfinite(scores[i]))
+            return rp_fail(err, RP_ECOMPUTE, "'%s': the score of sequence %zu is not finite",
+                           s->model->path, i);
+    }
+    return RP_OK;
+}
+
+rp_status rp_session_forward(rp_session *session, const rp_batch *batch,
+                             const rp_observer *observer, float *scores, const rp_host *host,
+                             rp_error *err)
+{
+    rp_session *s = session;
+    const rp_config *c = &s->model->config;
+    size_t largest, longest, n;
+    rp_status status = scores ? rp_model_require_score(s->model, err) : RP_OK;
+    if (!status) status = check_batch(s, batch, err);
+    if (status || batch->nseq == 0) return status;
+    size_t tokens = batch->start[batch->nseq];
+    if ((status = renew(&s->micro, &s->micro_size, batch->nseq, sizeof *s->micro, err)))
+        return status;
+    n = cut(s->micro, batch, &largest, &longest);
+    status = renew(&s->hidden, &s->hidden_size, tokens * c->width, sizeof *s->hidden, err);
+    if (!status) status = renew_angles(s, longest, err);
+    if (!status) status = renew_scratch(s, largest, s->longest, err);
+    if (status) return status;
+    rp_forward f = {c,
+                    s->backend,
+                    batch,
+                    observer,
+                    s->hidden,
+                    s->angles,
+                    s->angles + s->longest * (c->head_dim / 2)};
+    status = run_layers(s, &f, n, largest, host, err);
+    return !status && scores ? score(s, &f, scores, err) : status;
+}

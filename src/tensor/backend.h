@@ -1,0 +1,64 @@
+/*
+ * What any back end must provide: the operators of a transformer block, on packed sequences. The
+ * one thing to know: row t of every output depends on row t of its inputs only (attention: on the
+ * rows of its sequence), to the last bit, wherever the row stands and however many rows there are.
+ * That is what makes a sequence's numbers independent of its neighbours.
+ *
+ * Weights are multiplied in "panels", a form of the back end's choice made once per layer from the
+ * bytes on disk. On the CPU the product is ours and not BLAS's for this reason: OpenBLAS's Haswell
+ * and Zen kernels add up a row in an order that depends on the row's place (measured; half of the
+ * rows of every dozen differ from the other half), and a BLAS packs the weights again for every
+ * micro-batch. Ours runs at OpenBLAS's rate (bench/RESULTS.md).
+ *
+ * Operators allocate nothing, cannot fail, use one thread, and may be called from many threads at
+ * once. Outputs come first, then inputs, then sizes. `work` is the caller's memory, one per thread,
+ * 64-byte aligned. Shapes: T tokens, D width, F feed-forward width, H query heads, G key-value
+ * heads (H a multiple of G), C head width (even), N outputs and K inputs of a product.
+ */
+#ifndef RP_TENSOR_BACKEND_H
+#define RP_TENSOR_BACKEND_H
+
+#include "base/safetensors.h"
+
+typedef struct rp_backend {
+    const char *name;
+
+    /* Floats of w [N, K] as panels, and rows that are packed together: pack() may be called for
+     * disjoint row ranges at once when the ranges begin at multiples of panel_rows. */
+    size_t (*panels_size)(size_t N, size_t K);
+    size_t panel_rows;
+    /* panels <- rows [first, end) of w [N, K] (F32, F16 or BF16, any alignment). */
+    void (*panels_pack)(float *panels, const void *w, rp_dtype dtype, size_t first, size_t end,
+                        size_t N, size_t K);
+
+    /* Floats of `work` for every operator below, for sequences of at most T tokens. */
+    size_t (*work_size)(size_t T, size_t C);
+
+    /* y [T, N] = x [T, K] w' + bias [N] (NULL: none), w [N, K] as panels. */
+    void (*matmul)(float *y, const float *x, const float *panels, const float *bias, float *work,
+                   size_t T, size_t N, size_t K);
+    /* y [T, D] = x / sqrt(mean(x^2) + eps) * weight [D]. */
+    void (*rmsnorm)(float *y, const float *x, const float *weight, float eps, size_t T, size_t D);
+    /* In place, x [T, H * C] is one sequence from position 0; element i of a head turns with
+     * element i + C/2 (Hugging Face's layout) by the angle whose cosine and sine stand in
+     * cosine, sine [T, C/2]. */
+    void (*rope)(float *x, const float *cosine, const float *sine, size_t T, size_t H, size_t C);
+    /* y [T, H * C] = causal softmax(q k' / sqrt(C)) v of one sequence, q [T, H * C], k, v [T, G *
+     * C]; query head h reads key-value head h / (H / G). */
+    void (*attention)(float *y, const float *q, const float *k, const float *v, float *work,
+                      size_t T, size_t H, size_t G, size_t C);
+    /* gate <- silu(gate) * up, n elements each. exp is within 2e-7 relative. */
+    void (*silu_mul)(float *gate, const float *up, size_t n);
+    /* y += x, n elements. */
+    void (*add)(float *y, const float *x, size_t n);
+    /* a [n] . b [n] */
+    float (*dot)(const float *a, const float *b, size_t n);
+} rp_backend;
+
+const rp_backend *rp_backend_cpu(void);
+
+/* Makes the CBLAS that this program is linked with single-threaded (OpenBLAS, MKL, BLIS): we are
+ * parallel over independent tasks outside it. Cheap; call it before the first BLAS call. */
+void rp_blas_init(void);
+
+#endif

@@ -1,0 +1,49 @@
+#include "tensor/cpu/operators.h"
+#include "tensor/cpu/panels.h"
+
+void openblas_set_num_threads(int n) __attribute__((weak));
+void MKL_Set_Num_Threads(int n) __attribute__((weak));
+void bli_thread_set_num_threads(long n) __attribute__((weak));
+
+void rp_blas_init(void)
+{
+    if (openblas_set_num_threads) openblas_set_num_threads(1);
+    if (MKL_Set_Num_Threads) MKL_Set_Num_Threads(1);
+    if (bli_thread_set_num_threads) bli_thread_set_num_threads(1);
+}
+
+static void matmul(float *y, const float *x, const float *panels, const float *bias, float *work,
+                   size_t T, size_t N, size_t K)
+{
+    rp_product p = {.y = y,
+                    .x = x,
+                    .panels = panels,
+                    .bias = bias,
+                    .work = work,
+                    .ldy = N,
+                    .ldx = K,
+                    .depth = K,
+                    .T = T,
+                    .N = N,
+                    .K = K};
+    rp_product_run(&p);
+}
+
+const rp_backend *rp_backend_cpu(void)
+{
+    static const rp_backend cpu = {
+        .name = "cpu",
+        .panels_size = rp_panels_size,
+        .panel_rows = RP_PANEL,
+        .panels_pack = rp_panels_pack,
+        .work_size = rp_attention_work,
+        .matmul = matmul,
+        .rmsnorm = rp_rmsnorm_run,
+        .rope = rp_rope_run,
+        .attention = rp_attention_run,
+        .silu_mul = rp_silu_mul_run,
+        .add = rp_add_run,
+        .dot = rp_dot_run,
+    };
+    return &cpu;
+}

@@ -1,0 +1,44 @@
+/*
+ * The matrix product of the CPU back end: y = x w', w packed into panels of RP_PANEL outputs,
+ * panel p holding w[p * RP_PANEL + j][k] at [p][k][j], zero-padded to whole panels. A tile of
+ * RP_TILE rows by one panel stays in registers while the inputs are added up in ascending order, in
+ * blocks of RP_DEPTH: every element of y is made by the same operations in the same order, whatever
+ * its row.
+ */
+#ifndef RP_TENSOR_CPU_PANELS_H
+#define RP_TENSOR_CPU_PANELS_H
+
+#include "base/safetensors.h"
+#include "tensor/cpu/simd.h"
+
+#define RP_PANEL (2 * RP_LANES)
+#if RP_LANES == 16
+#define RP_TILE 12 /* 24 of 32 registers hold sums */
+#else
+#define RP_TILE 6 /* 12 of 16 */
+#endif
+#define RP_DEPTH 256 /* inputs at a time: RP_DEPTH x RP_PANEL floats lie in the first-level cache  \
+                      */
+#define RP_ROWS 192  /* rows at a time: RP_ROWS x RP_DEPTH floats lie in the second-level cache */
+#define RP_PANELS_WORK (RP_ROWS * RP_DEPTH) /* floats of `work` */
+
+size_t rp_panels_size(size_t N, size_t K);
+void rp_panels_pack(float *panels, const void *w, rp_dtype dtype, size_t first, size_t end,
+                    size_t N, size_t K);
+/* panels of m [N, K] with rows ldm apart, in f32. */
+void rp_panels_pack_rows(float *panels, const float *m, size_t ldm, size_t N, size_t K);
+/* panels of m' [N, K] for m [K, N] with rows ldm apart, in f32. */
+void rp_panels_pack_transposed(float *panels, const float *m, size_t ldm, size_t N, size_t K);
+
+/* y [T, N] (rows ldy apart) = x [T, K] (rows ldx apart) w' + bias; panels are `depth` >= K inputs
+ * deep, of which the first K are used. */
+typedef struct rp_product {
+    float *y;
+    const float *x, *panels, *bias; /* bias may be NULL */
+    float *work;                    /* [RP_PANELS_WORK] */
+    size_t ldy, ldx, depth;
+    size_t T, N, K;
+} rp_product;
+void rp_product_run(const rp_product *p);
+
+#endif
