@@ -1,0 +1,209 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/drive.h"
+#include "store/writer.h"
+
+/* Everything a capture holds while it runs. */
+typedef struct capture {
+    const rp_capture_options *options;
+    const rp_host *host;
+    rp_workload work;
+    rp_view *view;        /* [nviews] */
+    rp_store_view *shape; /* [nviews] */
+    size_t nviews;
+    rp_store_row *row; /* [pairs] */
+    rp_store_writer *writer;
+    float **x;     /* [nviews] [layers, shard rows, width] */
+    float *scores; /* [shard rows], NULL without a head */
+    size_t *tokens;
+} capture;
+
+void rp_capture_options_init(rp_capture_options *o)
+{
+    static const char *const views[] = {"resid_post.all.mean"};
+
+    *o = (rp_capture_options){
+        .views = views, .nviews = 1, .dtype = "f32", .shard_rows = 1024, .memory = (size_t)2 << 30};
+    rp_inputs_init(&o->in);
+    rp_template_options_init(&o->template_);
+}
+
+static void capture_release(capture *c)
+{
+    for (size_t v = 0; c->x && v < c->nviews; v++) free(c->x[v]);
+    free(c->x);
+    free(c->scores);
+    free(c->tokens);
+    rp_store_writer_free(c->writer);
+    free(c->row);
+    free(c->shape);
+    free(c->view);
+    rp_workload_release(&c->work);
+}
+
+static rp_status parse_views(capture *c, rp_error *err)
+{
+    size_t n = c->options->nviews;
+    rp_status status = RP_OK;
+
+    if (n == 0) return rp_fail(err, RP_EARG, "no view is asked for");
+    c->view = rp_alloc(n, sizeof *c->view);
+    c->shape = rp_alloc(n, sizeof *c->shape);
+    if (!c->view || !c->shape) return rp_fail_memory(err, n * sizeof *c->view);
+    c->nviews = n;
+    for (size_t v = 0; status == RP_OK && v < n; v++) {
+        const rp_view *view = &c->view[v];
+        status = rp_view_parse(&c->view[v], c->options->views[v], c->work.model, err);
+        c->shape[v] = (rp_store_view){view->name, view->width, view->layer_first, view->layer_last};
+    }
+    return status;
+}
+
+static rp_status list_rows(capture *c, rp_error *err)
+{
+    const rp_pairs *pairs = &c->work.pairs;
+
+    c->row = rp_alloc(pairs->n, sizeof *c->row);
+    if (!c->row) return rp_fail_memory(err, pairs->n * sizeof *c->row);
+    for (size_t i = 0; i < pairs->n; i++)
+        c->row[i] = (rp_store_row){.qid = pairs->pair[i].qid, .docid = pairs->pair[i].docid};
+    return RP_OK;
+}
+
+static rp_status open_writer(capture *c, rp_error *err)
+{
+    const rp_capture_options *o = c->options;
+    rp_store_plan plan = {.views = c->shape,
+                          .nviews = c->nviews,
+                          .row = c->row,
+                          .rows = c->work.pairs.n,
+                          .shard_rows = o->shard_rows,
+                          .score = !o->no_score,
+                          .command = c->host ? c->host->command : NULL};
+    rp_status status = rp_store_dtype_find(&plan.dtype, o->dtype, err);
+
+    if (status == RP_OK && o->shard_rows == 0)
+        status = rp_fail(err, RP_EARG, "a shard needs at least one row");
+    if (status == RP_OK) status = rp_workload_to_json(&plan.settings, &c->work, &o->in, err);
+    if (status == RP_OK) status = rp_store_writer_open(&c->writer, o->store, &plan, c->host, err);
+    json_decref(plan.settings);
+    return status;
+}
+
+/* The buffers of one shard; *left is what remains of the memory for the session. */
+static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
+{
+    size_t memory = c->options->memory, bytes = 0, row = 0;
+    size_t rows = rp_layout_shard_rows(rp_store_writer_layout(c->writer), 0);
+
+    for (size_t v = 0; v < c->nviews; v++)
+        row += rp_layout_layers(&c->shape[v]) * c->shape[v].width * sizeof(float);
+    if (__builtin_mul_overflow(row, rows, &bytes) || bytes > memory / 2)
+        return rp_fail(err, RP_EARG,
+                       "a shard of %zu rows holds %zu MiB of pooled activations, more than half of "
+                       "the memory of %zu MiB: allow more, or at most %zu rows a shard",
+                       rows, row * rows >> 20, memory >> 20, memory / 2 / row);
+    *left = memory - bytes;
+    c->x = rp_alloc(c->nviews, sizeof *c->x);
+    c->tokens = rp_alloc(rows, sizeof *c->tokens);
+    if (!c->options->no_score) c->scores = rp_alloc(rows, sizeof *c->scores);
+    if (!c->x || !c->tokens || (!c->options->no_score && !c->scores))
+        return rp_fail_memory(err, rows * sizeof *c->tokens);
+    for (size_t v = 0; v < c->nviews; v++) {
+        size_t floats = rp_layout_layers(&c->shape[v]) * c->shape[v].width * rows;
+        c->x[v] = rp_alloc(floats, sizeof **c->x);
+        if (!c->x[v]) return rp_fail_memory(err, floats * sizeof **c->x);
+    }
+    return RP_OK;
+}
+
+static rp_status check_scores(const capture *c, size_t first, size_t rows, rp_error *err)
+{
+    for (size_t r = 0; c->scores && r < rows; r++)
+        if (!(c->scores[r] - c->scores[r] == 0))
+            return rp_fail(err, RP_ECOMPUTE, "query '%s' document '%s': the score is %g",
+                           c->row[first + r].qid, c->row[first + r].docid, (double)c->scores[r]);
+    return RP_OK;
+}
+
+static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_error *err)
+{
+    const rp_layout *layout = rp_store_writer_layout(c->writer);
+    size_t first = shard * layout->shard_rows, rows = rp_layout_shard_rows(layout, shard);
+    rp_store_shard data = {(const float *const *)c->x, c->tokens, c->scores};
+    rp_sequences sequences;
+    rp_pool pool = {c->view, c->nviews, rows, 0, &sequences, c->x};
+    unsigned wanted = RP_SET_ALL;
+    rp_status status;
+
+    for (size_t v = 0; v < c->nviews; v++) wanted |= c->view[v].set;
+    status =
+        rp_sequences_encode(&sequences, c->work.template_, rp_model_about(c->work.model),
+                            c->work.pairs.pair + first, rows, wanted, c->options->threads, err);
+    if (status != RP_OK) return status;
+    for (size_t r = 0; r < rows; r++) c->tokens[r] = sequences.start[r + 1] - sequences.start[r];
+    status = rp_drive_forward(drive, &sequences, &pool, c->scores, err);
+    if (status == RP_OK) status = check_scores(c, first, rows, err);
+    if (status == RP_OK) status = rp_store_writer_put(c->writer, shard, &data, err);
+    rp_sequences_release(&sequences);
+    return status;
+}
+
+static rp_status capture_shards(capture *c, rp_error *err)
+{
+    const rp_layout *layout = rp_store_writer_layout(c->writer);
+    rp_drive drive = {.what = "capturing pairs", .total = layout->rows, .host = c->host};
+    size_t left = 0;
+    rp_status status;
+
+    for (size_t s = 0; s < layout->shards; s++)
+        if (rp_store_writer_has(c->writer, s)) drive.done += rp_layout_shard_rows(layout, s);
+    if (drive.done == layout->rows) return RP_OK;
+    status = make_buffers(c, &left, err);
+    if (status == RP_OK)
+        status = rp_session_new(&drive.session, c->work.model, left, c->options->threads, err);
+    if (status == RP_OK)
+        status = rp_host_progress(c->host, drive.what, drive.done, drive.total, err);
+    for (size_t s = 0; status == RP_OK && s < layout->shards; s++)
+        if (!rp_store_writer_has(c->writer, s)) status = capture_shard(c, &drive, s, err);
+    rp_session_free(drive.session);
+    return status;
+}
+
+static rp_status finish(capture *c, rp_error *err)
+{
+    rp_loss *loss = rp_alloc(c->nviews, sizeof *loss);
+    rp_status status = loss ? rp_store_writer_finish(c->writer, loss, err)
+                            : rp_fail_memory(err, c->nviews * sizeof *loss);
+
+    for (size_t v = 0; status == RP_OK && v < c->nviews; v++)
+        if (loss[v].error > 0)
+            rp_host_warn(
+                c->host, "%s as %s: relative error of the worst column %.2g (layer %zu, unit %zu)",
+                c->view[v].name, c->options->dtype, loss[v].error, loss[v].layer, loss[v].column);
+    free(loss);
+    return status;
+}
+
+rp_status rp_capture(const rp_capture_options *o, const rp_host *host, rp_error *err)
+{
+    capture c = {.options = o, .host = host};
+    rp_status status;
+
+    if (!o->store) return rp_fail(err, RP_EARG, "no store directory is given");
+    status = rp_workload_open(&c.work, &o->in, o->model, &o->template_, !o->no_score, host, err);
+    if (status == RP_OK) status = parse_views(&c, err);
+    if (status == RP_OK) status = list_rows(&c, err);
+    if (status == RP_OK) status = open_writer(&c, err);
+    if (status != RP_OK) goto done;
+    if (rp_store_writer_complete(c.writer)) {
+        rp_host_warn(host, "'%s' is complete: nothing to do", o->store);
+        goto done;
+    }
+    status = capture_shards(&c, err);
+    if (status == RP_OK) status = finish(&c, err);
+done:
+    capture_release(&c);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* The tokens of many pairs, packed, as a batch wants them. */
+#ifndef RP_RUN_SEQUENCES_H
+#define RP_RUN_SEQUENCES_H
+
+#include "model/model.h"
+#include "run/template.h"
+
+typedef struct rp_sequences {
+    size_t n;
+    size_t *start; /* [n + 1] */
+    int32_t *id;   /* [start[n]] */
+    uint8_t *set;  /* [start[n]] bits of the token sets */
+} rp_sequences;
+
+/* Encodes n pairs on `threads` threads (0: all). `wanted` are the set bits that must not be empty.
+ * RP_EFORMAT names qid and docid of the first pair that is empty, has an empty wanted set, is
+ * longer than the model's positions, or holds a token outside of its vocabulary. */
+rp_status rp_sequences_encode(rp_sequences *out, const rp_template *t, const rp_model_info *model,
+                              const rp_pair *pair, size_t n, unsigned wanted, int threads,
+                              rp_error *err);
+void rp_sequences_release(rp_sequences *s);
+
+#endif
