@@ -106,6 +106,7 @@ typedef struct rp_eval_options {
     const char *run_format;
     const char *measures; /* comma separated; default "ndcg@10,mrr@10,map,p@10,recall@100" */
     int relevance;        /* smallest grade that binary measures call relevant, default 1 */
+    const char *ties;     /* equal scores: "docid" (default; trec_eval's order), "rank" (the run's) */
     bool per_query;
     bool complete;      /* average over the queries of the qrels, as trec_eval -c */
     const char *output; /* default "-" */

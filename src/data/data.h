@@ -58,6 +58,12 @@ typedef struct rp_run rp_run;
 /* Hits of a query are sorted as trec_eval sorts them: score descending (compared as float, which
  * is what trec_eval stores), then docid descending. */
 rp_status rp_run_load(rp_run **run, const char *path, const char *format, rp_error *err);
+/* The same, or equal scores in the order of the rank column (trec) instead of the docid. */
+typedef enum rp_ties { RP_TIES_DOCID, RP_TIES_RANK } rp_ties;
+rp_status rp_run_load_ties(rp_run **run, const char *path, const char *format, rp_ties ties,
+                           rp_error *err);
+/* Neighbours of equal score whose order contradicts the rank column. */
+size_t rp_run_contradictions(const rp_run *run);
 void rp_run_free(rp_run *run);
 size_t rp_run_queries(const rp_run *run); /* in order of first appearance */
 const char *rp_run_qid(const rp_run *run, size_t i);

@@ -50,7 +50,8 @@ rp_status rp_group_add(rp_group *g, const rp_source *src, const char *qid, const
     if (s) return s;
     const char *copy = rp_arena_strdup(g->strings, docid);
     if (!copy) return rp_fail_memory(err, strlen(docid));
-    g->record[g->n++] = (rp_record){copy, value, query, rp_lines_number(src->lines), NULL};
+    g->record[g->n++] = (rp_record){
+        .docid = copy, .value = value, .query = query, .line = rp_lines_number(src->lines)};
     return RP_OK;
 }
 

@@ -12,6 +12,7 @@
 typedef struct rp_record {
     const char *docid;
     double value; /* grade or score */
+    long rank;    /* of a run's record */
     size_t query; /* index in order of first appearance */
     size_t line;
     const char *text; /* of a top1000 row that is to keep it, else NULL */

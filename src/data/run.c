@@ -12,7 +12,9 @@ static const char *const format_names[] = {"trec", "msmarco", "top1000"};
 
 struct rp_run {
     rp_group group;
-    rp_hit *hit;        /* [n] query by query, in trec_eval's order */
+    rp_hit *hit; /* [n] query by query, in trec_eval's order */
+    rp_ties ties;
+    size_t contradictions;
     bool keep;          /* the texts of a top1000 file */
     const char **query; /* [nqueries] of a top1000 file, NULL otherwise */
     size_t *count;      /* [nqueries] its rows so far */
@@ -35,15 +37,14 @@ static rp_status recognise(rp_source *src, size_t *format, rp_error *err)
     if (s || *format != AUTO) return s;
     for (const char *p = strchr(line, '\t'); p; p = strchr(p + 1, '\t')) tabs++;
     size_t n = rp_fields_count(line);
-    if (n == 6 && tabs != 3) {
+    if (n == 4 && (tabs != 3 || strncmp(strchr(line, '\t'), "\tQ0\t", 4) == 0)) {
+        return rp_source_fail(src, err, "4 columns: these are qrels, not a run");
+    } else if (tabs == 3) {
+        *format = TOP1000;
+    } else if (n == 6) {
         *format = TREC;
     } else if (n == 3) {
         *format = MSMARCO;
-    } else if (tabs == 3) {
-        *format = TOP1000;
-        if (n == 4 && strncmp(strchr(line, '\t'), "\tQ0\t", 4) == 0) {
-            return rp_source_fail(src, err, "4 columns with Q0: these are qrels, not a run");
-        }
     } else {
         return rp_source_fail(
             src, err,
@@ -67,7 +68,9 @@ static rp_status add_trec(rp_run *run, const rp_source *src, char *line, rp_erro
     if (!rp_number_double(field[4], &score) || isnan(score)) {
         return rp_source_fail(src, err, "score is not a number: '%.80s'", field[4]);
     }
-    return rp_group_add(&run->group, src, field[0], field[2], score, err);
+    rp_status s = rp_group_add(&run->group, src, field[0], field[2], score, err);
+    if (!s) run->group.record[run->group.n - 1].rank = rank;
+    return s;
 }
 
 static rp_status add_msmarco(rp_run *run, const rp_source *src, char *line, rp_error *err)
@@ -126,22 +129,40 @@ static rp_status read_all(rp_run *run, rp_source *src, size_t format, rp_error *
     return s ? s : rp_group_finish(&run->group, src, err);
 }
 
+static int by_docid(const void *a, const void *b)
+{
+    const rp_record *x = a, *y = b;
+    const rp_hit hx = {x->docid, x->value}, hy = {y->docid, y->value};
+    return rp_hit_compare(&hx, &hy);
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const rp_record *x = a, *y = b;
+    if ((float)x->value != (float)y->value || x->rank == y->rank) return by_docid(a, b);
+    return x->rank < y->rank ? -1 : 1;
+}
+
 static rp_status sort_hits(rp_run *run, rp_error *err)
 {
     const rp_group *g = &run->group;
     run->hit = rp_alloc(g->n, sizeof *run->hit);
     if (!run->hit) return rp_fail_memory(err, g->n * sizeof *run->hit);
-    for (size_t i = 0; i < g->n; i++) {
-        run->hit[i] = (rp_hit){g->record[i].docid, g->record[i].value};
-    }
     for (size_t q = 0; q < g->nqueries; q++) {
-        qsort(run->hit + g->first[q], g->first[q + 1] - g->first[q], sizeof *run->hit,
-              rp_hit_compare);
+        qsort(g->record + g->first[q], g->first[q + 1] - g->first[q], sizeof *g->record,
+              run->ties == RP_TIES_RANK ? by_rank : by_docid);
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        const rp_record *r = &g->record[i];
+        run->hit[i] = (rp_hit){r->docid, r->value};
+        bool tied = i && r[-1].query == r->query && (float)r[-1].value == (float)r->value;
+        run->contradictions += tied && r[-1].rank > r->rank;
     }
     return RP_OK;
 }
 
-static rp_status load(rp_run **out, const char *path, const char *format, bool keep, rp_error *err)
+static rp_status load(rp_run **out, const char *path, const char *format, rp_ties ties, bool keep,
+                      rp_error *err)
 {
     size_t which;
     *out = NULL;
@@ -149,6 +170,7 @@ static rp_status load(rp_run **out, const char *path, const char *format, bool k
     rp_run *run = calloc(1, sizeof *run);
     if (!run) return rp_fail_memory(err, sizeof *run);
     run->keep = keep;
+    run->ties = ties;
     rp_status s = rp_source_format(&which, format, format_names, AUTO, "run", err);
     if (!s) s = rp_group_init(&run->group, err);
     if (!s) s = rp_source_open(&src, path, err);
@@ -165,12 +187,23 @@ static rp_status load(rp_run **out, const char *path, const char *format, bool k
 
 rp_status rp_run_load(rp_run **run, const char *path, const char *format, rp_error *err)
 {
-    return load(run, path, format, false, err);
+    return load(run, path, format, RP_TIES_DOCID, false, err);
+}
+
+rp_status rp_run_load_ties(rp_run **run, const char *path, const char *format, rp_ties ties,
+                           rp_error *err)
+{
+    return load(run, path, format, ties, false, err);
+}
+
+size_t rp_run_contradictions(const rp_run *run)
+{
+    return run->contradictions;
 }
 
 rp_status rp_run_load_texts(rp_run **run, const char *path, const char *format, rp_error *err)
 {
-    return load(run, path, format, true, err);
+    return load(run, path, format, RP_TIES_DOCID, true, err);
 }
 
 void rp_run_free(rp_run *run)
