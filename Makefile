@@ -72,7 +72,7 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) demo/run.sh
 
-lint:
+lint: all
 	@BUILD=$(BUILD) tools/lint.sh
 
 install: all
