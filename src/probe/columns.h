@@ -1,0 +1,31 @@
+/*
+ * Columns of the correlation matrices of all training sets of an outer fold, computed when a lasso
+ * first needs them and shared by all labels and all folds: the work that no label should repeat.
+ */
+#ifndef RP_PROBE_COLUMNS_H
+#define RP_PROBE_COLUMNS_H
+
+#include "probe/design.h"
+
+typedef struct rp_columns {
+    const rp_moments *mo;
+    double **a;           /* [nsets * D] column j of set s, [D]: mean of z z_j; NULL: not yet */
+    double **v;           /* [nsets * D] sum of z z_j over the fold left out; NULL for set 0 */
+    double *block, *gram; /* scratch */
+    size_t made;          /* columns computed so far */
+} rp_columns;
+
+#define RP_COLUMN_BLOCK 32
+
+rp_status rp_columns_init(rp_columns *cols, const rp_moments *mo, rp_error *err);
+void rp_columns_release(rp_columns *cols);
+/* Makes columns j[n], n <= RP_COLUMN_BLOCK, of every set; those that are there already are skipped.
+ */
+rp_status rp_columns_need(rp_columns *cols, const size_t *j, size_t n, rp_error *err);
+
+static inline const double *rp_columns_at(const rp_columns *cols, size_t set, size_t j)
+{
+    return cols->a[set * cols->mo->d->width + j];
+}
+
+#endif
