@@ -1,0 +1,77 @@
+/* rankprobe capture: pooled activations of every layer of a ranking model. */
+#include "cli/cli.h"
+
+static const char about[] =
+    "Runs every query-document pair of a run through a ranking language model and keeps the "
+    "activations of every layer, pooled over the tokens, in a store: a directory of safetensors "
+    "files and a table of the pairs with their scores. A capture that was stopped goes on when the "
+    "same command is given again; one that is complete is left alone. A view is "
+    "SITE[.TOKENS[.POOL]] with the sites resid_post, mlp_out, mlp_act, attn_out, resid_mid, the "
+    "token sets all, nobos, query, document, last, and the pools mean, max.";
+
+int rp_cmd_capture(int argc, char **argv)
+{
+    rp_capture_options o;
+    rp_error err = {0};
+    char **operands;
+    int n, code;
+
+    rp_capture_options_init(&o);
+    rp_opt_list views = {{"resid_post.all.mean"}, 1};
+    bool score = true;
+    const rp_opt options[] = {
+        {"", 0, RP_OPT_FLAG, NULL, NULL, "inputs", NULL},
+        {"model", 0, RP_OPT_STRING, &o.model, "DIR", "Hugging Face directory of the model", NULL},
+        {"run", 0, RP_OPT_STRING, &o.in.run, "FILE", "candidates of every query", NULL},
+        {"queries", 0, RP_OPT_STRING, &o.in.queries, "FILE", "texts of the queries", NULL},
+        {"collection", 0, RP_OPT_STRING, &o.in.collection, "FILE", "texts of the documents", NULL},
+        {"run-format", 0, RP_OPT_STRING, &o.in.run_format, "NAME", "format of the run",
+         "auto|trec|msmarco|top1000"},
+        {"queries-format", 0, RP_OPT_STRING, &o.in.queries_format, "NAME", "format of the queries",
+         "auto|tsv|beir"},
+        {"collection-format", 0, RP_OPT_STRING, &o.in.collection_format, "NAME",
+         "format of the collection", "auto|tsv|beir|tevatron"},
+        {"top", 0, RP_OPT_SIZE, &o.in.top, "N", "first N candidates of each query; 0 is all", NULL},
+        {"", 0, RP_OPT_FLAG, NULL, NULL, "what the model sees", NULL},
+        {"template", 0, RP_OPT_STRING, &o.template_.name, "NAME", "how a pair becomes a sequence",
+         "rankllama-pair|rankllama-string|rankllama-eos|custom"},
+        {"custom", 0, RP_OPT_STRING, &o.template_.custom, "TEXT",
+         "the custom template, with {query} {title} {text} {bos} {eos} {sep}", NULL},
+        {"max-query", 0, RP_OPT_SIZE, &o.template_.max_query, "N", "tokens of the query at most",
+         NULL},
+        {"max-passage", 0, RP_OPT_SIZE, &o.template_.max_passage, "N",
+         "tokens of the passage at most", NULL},
+        {"", 0, RP_OPT_FLAG, NULL, NULL, "what is kept", NULL},
+        {"view", 0, RP_OPT_LIST, &views, "VIEW", "what to pool, may be given several times", NULL},
+        {"score", 0, RP_OPT_FLAG, &score, NULL,
+         "keep the scores too; --no-score for a base model without a score head", NULL},
+        {"", 0, RP_OPT_FLAG, NULL, NULL, "output", NULL},
+        {"output", 'o', RP_OPT_STRING, &o.store, "DIR", "the store; an unfinished one is continued",
+         NULL},
+        {"dtype", 0, RP_OPT_STRING, &o.dtype, "NAME",
+         "how activations are kept; the error of the worst column is told", "f32|f16|bf16|i8"},
+        {"shard-rows", 0, RP_OPT_SIZE, &o.shard_rows, "N", "pairs in one file of the store", NULL},
+        {"memory", 0, RP_OPT_BYTES, &o.memory, "BYTES", "memory for activations", NULL},
+        {0},
+    };
+    const rp_usage usage = {
+        .name = "capture",
+        .operands = "",
+        .about = about,
+        .example =
+            "rankprobe capture --model rankllama --run bm25.trec --queries queries.tsv \\\n"
+            "    --collection collection.tsv.gz --view resid_post --view mlp_act.last -o acts",
+        .options = options,
+    };
+
+    code = rp_opt_parse(&usage, argc, argv, &operands, &n);
+    if (code >= 0) return code;
+    if (!o.model) return rp_cli_usage("--model is required");
+    if (!o.in.run) return rp_cli_usage("--run is required");
+    if (!o.store) return rp_cli_usage("--output is required");
+    o.views = views.item;
+    o.nviews = views.n;
+    o.no_score = !score;
+    o.threads = rp_cli_threads();
+    return rp_cli_finish(rp_capture(&o, rp_cli_host(), &err), &err);
+}
