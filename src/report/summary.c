@@ -1,0 +1,62 @@
+/* summary.txt: what a terminal can show of the page. */
+#include <math.h>
+
+#include "base/io.h"
+#include "report/page.h"
+
+#define SHOWN ((size_t)5)
+
+static void put_feature(FILE *f, const rp_page *page, const rp_verdict *v)
+{
+    const char *name = page->results->features.name[rp_findings_feature(page, v)];
+    if (!v->best) {
+        fprintf(f, "  %-32s undefined\n", name);
+        return;
+    }
+    fprintf(f, "  %-32s %6.2f  layer %-3zu %6.2f within queries", name, v->best->r2, v->best->layer,
+            v->best->within);
+    if (!isnan(v->best->within_lo))
+        fprintf(f, " [%.2f, %.2f]", v->best->within_lo, v->best->within_hi);
+    fprintf(f, "%s\n", !v->judged ? "" : v->survives ? "  survives" : "  does not survive");
+}
+
+static void put_features(FILE *f, const rp_page *page, const rp_findings *findings)
+{
+    size_t defined = 0;
+    while (defined < findings->features && findings->sound[defined]->best) defined++;
+    size_t top = defined < SHOWN ? defined : SHOWN;
+    size_t bottom = defined - top < SHOWN ? defined - top : SHOWN;
+    const char *protocol = page->results->protocols.name[page->sound];
+    fprintf(f, "strongest (R2 of the best layer under '%s')\n", protocol);
+    for (size_t i = 0; i < top; i++) put_feature(f, page, findings->sound[i]);
+    if (bottom) fprintf(f, "weakest\n");
+    for (size_t i = defined - bottom; i < defined; i++) put_feature(f, page, findings->sound[i]);
+    if (defined < findings->features)
+        fprintf(f, "undefined: %zu labels without variance\n", findings->features - defined);
+}
+
+rp_status rp_summary_write(const rp_page *page, const rp_findings *findings, rp_error *err)
+{
+    const rp_results *res = page->results;
+    char path[4096];
+    rp_out out;
+    rp_status status = rp_path_join(path, sizeof path, page->options->output, "summary.txt", err);
+    if (!status) status = rp_out_open(&out, path, err);
+    if (status) return status;
+    FILE *f = out.file;
+    put_features(f, page, findings);
+    if (page->published != SIZE_MAX)
+        fprintf(
+            f,
+            "strong: %zu of %zu features under '%s', %zu under '%s'; %zu survive within queries\n",
+            findings->strong_published, findings->features, res->protocols.name[page->published],
+            findings->strong_sound, res->protocols.name[page->sound], findings->surviving);
+    if (!isnan(findings->leak_published) && !isnan(findings->leak_sound))
+        fprintf(f, "a random number per query has R2 %.2f under '%s', %.2f under '%s'\n",
+                findings->leak_published, res->protocols.name[page->published],
+                findings->leak_sound, res->protocols.name[page->sound]);
+    fprintf(f, "page: %s/index.html\n", page->options->output);
+    status = rp_out_commit(&out, err);
+    rp_out_release(&out);
+    return status;
+}
