@@ -91,6 +91,22 @@ static rp_status open_writer(capture *c, rp_error *err)
     return status;
 }
 
+/* row: bytes of pooled activations of one pair. */
+static rp_status refuse_shard(size_t row, size_t rows, size_t memory, rp_error *err)
+{
+    size_t fit = memory / 2 / row, total;
+    bool large = __builtin_mul_overflow(row, rows, &total) || total >= (size_t)10 << 20;
+    char instead[64] = "";
+
+    if (fit > 0) snprintf(instead, sizeof instead, ", or at most %zu rows a shard", fit);
+    return rp_fail(err, RP_EARG,
+                   "a shard of %zu rows holds %zu %s of pooled activations, more than half of the "
+                   "memory of %zu %s: allow more%s",
+                   rows, large ? (size_t)((double)row * (double)rows / 0x1p20) : total,
+                   large ? "MiB" : "bytes", large ? memory >> 20 : memory, large ? "MiB" : "bytes",
+                   instead);
+}
+
 /* The buffers of one shard; *left is what remains of the memory for the session. */
 static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
 {
@@ -100,10 +116,7 @@ static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
     for (size_t v = 0; v < c->nviews; v++)
         row += rp_layout_layers(&c->shape[v]) * c->shape[v].width * sizeof(float);
     if (__builtin_mul_overflow(row, rows, &bytes) || bytes > memory / 2)
-        return rp_fail(err, RP_EARG,
-                       "a shard of %zu rows holds %zu MiB of pooled activations, more than half of "
-                       "the memory of %zu MiB: allow more, or at most %zu rows a shard",
-                       rows, row * rows >> 20, memory >> 20, memory / 2 / row);
+        return refuse_shard(row, rows, memory, err);
     *left = memory - bytes;
     c->x = rp_alloc(c->nviews, sizeof *c->x);
     c->tokens = rp_alloc(rows, sizeof *c->tokens);
