@@ -72,6 +72,7 @@ static rp_status inflate_some(rp_lines *l, char *out, size_t cap, size_t *got, r
 
 static rp_status unzstd_some(rp_lines *l, char *out, size_t cap, size_t *got, rp_error *err)
 {
+    if (!l->mid && l->in_pos == l->in_len) return RP_OK; /* it would ask for another frame */
     ZSTD_inBuffer in = {l->in, l->in_len, l->in_pos};
     ZSTD_outBuffer to = {out, cap, 0};
     size_t r = ZSTD_decompressStream(l->zstd, &to, &in);

@@ -103,13 +103,13 @@ static rp_status eval_run(eval *e, FILE *f, const char *path, rp_error *err)
                      path, contradictions);
     }
     if (unjudged) {
-        rp_host_warn(e->host, "'%s': %zu queries are not in the qrels and are left out", path,
-                     unjudged);
+        rp_host_warn(e->host, "'%s': %zu quer%s not in the qrels and left out", path, unjudged,
+                     unjudged == 1 ? "y is" : "ies are");
     }
     if (missing) {
-        rp_host_warn(e->host, "'%s': %zu of the %zu queries of the qrels are missing%s", path,
-                     missing, total,
-                     e->o->complete ? " and count as 0" : "; --complete would count them as 0");
+        rp_host_warn(e->host, "'%s': %zu of the %zu queries of the qrels %s missing%s", path,
+                     missing, total, missing == 1 ? "is" : "are",
+                     e->o->complete ? " and counts as 0" : "; --complete would count it as 0");
     }
     size_t over = e->o->complete ? total : queries;
     for (size_t i = 0; i < e->nmeasures; i++) sum[i] /= (double)over;
