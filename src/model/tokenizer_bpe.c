@@ -218,7 +218,10 @@ static rp_status prepare(rp_bpe *bpe, rp_error *err)
     }
     bpe->unk_id = bpe->unk ? rp_dict_id(&bpe->pieces, bpe->unk, strlen(bpe->unk)) : -1;
     bpe->plain = !bpe->prefix && !bpe->suffix;
-    bpe->cut = bpe->cut && bpe->plain && !bpe->bytes &&
+    bool all_bytes = bpe->byte_fallback;
+    for (int i = 0; i < 256; i++) all_bytes = all_bytes && bpe->byte_id[i] >= 0;
+    /* what is neither known nor unk is left out, and its neighbours meet */
+    bpe->cut = bpe->cut && bpe->plain && !bpe->bytes && (bpe->unk || all_bytes) &&
                rp_dict_id(&bpe->pieces, "\xe2\x96\x81", 3) >= 0 &&
                !(bpe->unk && strstr(bpe->unk, "\xe2\x96\x81"));
     return mark_whole(bpe, err);

@@ -186,13 +186,20 @@ static rp_status escaped(reader *r, bool inside)
         r->ranges = inside && strchr("sSwhdD", c);
         return put(r, text);
     }
+    /* \xC3\xA9 are bytes of one character there, two characters here; so is octal */
+    int d = peek(r, 1), e = peek(r, 2);
+    if (c == 'x' && d != '{' && d > '7') return refuse(r, "\\x above 7f without braces");
+    if ((c == '2' || c == '3') && d >= '0' && d <= '7' && e >= '0' && e <= '7')
+        return refuse(r, "an octal escape above 177");
     if (isalpha(c) && c != 'x') {
         char what[] = "\\?";
         what[1] = (char)c;
         return refuse(r, what);
     }
+    size_t n = 1;
+    while (c == 'x' && d == '{' && peek(r, n) >= 0 && peek(r, n - 1) != '}') n++;
     rp_status status = put(r, "\\");
-    return status ? status : copy(r, 1);
+    return status ? status : copy(r, n);
 }
 
 static rp_status class_char(reader *r)
