@@ -106,8 +106,14 @@ rp_status rp_queries_load(rp_queries **out, const char *path, const char *format
         rp_queries_free(q);
         return s;
     }
-    if (q->repeated) rp_host_warn(host, "'%s': ignored %zu repeated queries", file, q->repeated);
-    if (q->empty) rp_host_warn(host, "'%s': %zu queries have no text", file, q->empty);
+    if (q->repeated) {
+        rp_host_warn(host, "'%s': ignored %zu repeated quer%s", file, q->repeated,
+                     q->repeated == 1 ? "y" : "ies");
+    }
+    if (q->empty) {
+        rp_host_warn(host, "'%s': %zu quer%s no text", file, q->empty,
+                     q->empty == 1 ? "y has" : "ies have");
+    }
     *out = q;
     return RP_OK;
 }
