@@ -62,38 +62,55 @@ void rp_panels_pack_transposed(float *panels, const float *m, size_t ldm, size_t
     }
 }
 
-/* work <- rows [row, row + rows) x inputs [k0, k0 + n) of x, as tiles [n][RP_TILE] */
+/* work <- rows [row, row + rows) x inputs [k0, k0 + n) of x, as tiles [n /
+ * RP_LANES][RP_TILE][RP_LANES] whose last group may be part filled: copies, no transposition */
 static void pack_rows(float *work, const rp_product *p, size_t row, size_t rows, size_t k0,
                       size_t n)
 {
+    size_t groups = (n + RP_LANES - 1) / RP_LANES, whole = n / RP_LANES;
     for (size_t i = 0; i < rows; i += RP_TILE) {
-        float *tile = work + i * n;
+        float *tile = work + i * groups * RP_LANES;
         for (size_t r = 0; r < RP_TILE; r++) {
-            const float *x = p->x + (row + i + r) * p->ldx + k0;
-            if (i + r < rows)
-                for (size_t k = 0; k < n; k++) tile[k * RP_TILE + r] = x[k];
-            else
-                for (size_t k = 0; k < n; k++) tile[k * RP_TILE + r] = 0;
+            float *out = tile + r * RP_LANES;
+            /* rows beyond the last repeat it; what is made of them is dropped */
+            const float *x = p->x + (row + (i + r < rows ? i + r : rows - 1)) * p->ldx + k0;
+            for (size_t g = 0; g < whole; g++)
+                rp_vec_store(out + g * RP_TILE * RP_LANES, rp_vec_load(x + g * RP_LANES));
+            if (whole < groups)
+                rp_vec_store(out + whole * RP_TILE * RP_LANES,
+                             rp_vec_load_part(x + whole * RP_LANES, n % RP_LANES));
         }
     }
 }
 
-/* y [RP_TILE, RP_PANEL] = start + a' b, a [n, RP_TILE], b [n, RP_PANEL]; start is the bias
- * [RP_PANEL] (zero where NULL) for the first block of inputs, y itself after it. */
+typedef rp_vec sums[RP_TILE][2];
+
+/* sum += a b for one input: a [RP_TILE] elements RP_LANES apart, b [RP_PANEL] */
+static inline void multiply_input(sums sum, const float *a, const float *b)
+{
+    rp_vec b0 = rp_vec_load(b), b1 = rp_vec_load(b + RP_LANES);
+#pragma GCC unroll 12
+    for (size_t r = 0; r < RP_TILE; r++) {
+        rp_vec s = rp_vec_all(a[r * RP_LANES]);
+        sum[r][0] = rp_vec_fma(s, b0, sum[r][0]);
+        sum[r][1] = rp_vec_fma(s, b1, sum[r][1]);
+    }
+}
+
+/* y [RP_TILE, RP_PANEL] = start + a' b, a as pack_rows() leaves it, b [n, RP_PANEL]; start is the
+ * bias [RP_PANEL] (zero where NULL) for the first block of inputs, y itself after it. */
 static void multiply_tile(float *y, size_t ldy, const float *a, const float *b, const float *bias,
                           bool first, size_t n)
 {
-    rp_vec sum[RP_TILE][2];
+    sums sum;
     for (size_t r = 0; r < RP_TILE; r++) sum[r][0] = sum[r][1] = (rp_vec){0};
-    for (size_t k = 0; k < n; k++) {
-        rp_vec b0 = rp_vec_load(b + k * RP_PANEL), b1 = rp_vec_load(b + k * RP_PANEL + RP_LANES);
-#pragma GCC unroll 12
-        for (size_t r = 0; r < RP_TILE; r++) {
-            rp_vec s = rp_vec_all(a[k * RP_TILE + r]);
-            sum[r][0] = rp_vec_fma(s, b0, sum[r][0]);
-            sum[r][1] = rp_vec_fma(s, b1, sum[r][1]);
-        }
+    for (size_t g = 0; g < n / RP_LANES; g++) {
+#pragma GCC unroll 16
+        for (size_t k = 0; k < RP_LANES; k++) multiply_input(sum, a + k, b + k * RP_PANEL);
+        a += RP_TILE * RP_LANES;
+        b += RP_LANES * RP_PANEL;
     }
+    for (size_t k = 0; k < n % RP_LANES; k++) multiply_input(sum, a + k, b + k * RP_PANEL);
     for (size_t r = 0; r < RP_TILE; r++) {
         for (size_t j = 0; j < 2; j++) {
             float *out = y + r * ldy + j * RP_LANES;
@@ -125,10 +142,11 @@ static void multiply_edge(const rp_product *p, const float *a, const float *b, s
 /* Rows [row, row + rows) against inputs [k0, k0 + n) of all panels. */
 static void multiply_block(const rp_product *p, size_t row, size_t rows, size_t k0, size_t n)
 {
+    size_t depth = (n + RP_LANES - 1) / RP_LANES * RP_LANES;
     for (size_t column = 0; column < p->N; column += RP_PANEL) {
         const float *b = p->panels + column * p->depth + k0 * RP_PANEL;
         for (size_t i = 0; i < rows; i += RP_TILE) {
-            const float *a = p->work + i * n;
+            const float *a = p->work + i * depth;
             if (i + RP_TILE > rows || column + RP_PANEL > p->N)
                 multiply_edge(p, a, b, row + i, column, k0 == 0, n);
             else
