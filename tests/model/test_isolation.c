@@ -1,0 +1,185 @@
+/* A sequence's numbers depend on nothing but the sequence: not on neighbours, threads or memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "fixture.h"
+
+#define NSEQ 60
+#define SITES ((1u << RP_SITES) - 1)
+
+typedef struct pack {
+    size_t start[NSEQ + 1];
+    int32_t *ids;
+    rp_batch batch;
+} pack;
+
+static void pack_init(pack *p)
+{
+    rp_rng rng;
+    rp_rng_init(&rng, 7, 0);
+    p->start[0] = 0;
+    for (size_t s = 0; s < NSEQ; s++) p->start[s + 1] = p->start[s] + 1 + rp_rng_below(&rng, 64);
+    p->ids = calloc(p->start[NSEQ], sizeof *p->ids);
+    assert_non_null(p->ids);
+    for (size_t t = 0; t < p->start[NSEQ]; t++) p->ids[t] = (int32_t)rp_rng_below(&rng, 40);
+    p->batch = (rp_batch){NSEQ, p->start, p->ids};
+}
+
+static void run(const rp_model *model, const rp_batch *batch, size_t memory, int threads,
+                rp_keep *keep, float *scores)
+{
+    rp_error err = {0};
+    rp_session *session = NULL;
+    rp_keep_init(keep, model, batch);
+    rp_observer observer = rp_keep_observer(keep, SITES);
+    assert_ok(rp_session_new(&session, model, memory, threads, &err), &err);
+    assert_true(rp_session_tokens(session) >= 1024);
+    assert_ok(rp_session_forward(session, batch, &observer, scores, NULL, &err), &err);
+    rp_session_free(session);
+}
+
+/* Tokens [from, from + n) of a are tokens [0, n) of b, to the last bit, at every site and layer. */
+static void assert_same(const rp_model *model, const rp_keep *a, const rp_keep *b, size_t from,
+                        size_t n)
+{
+    for (rp_site s = 0; s < RP_SITES; s++) {
+        size_t width = rp_model_site_width(model, s);
+        for (size_t l = rp_model_site_first(s); l <= rp_model_about(model)->layers; l++)
+            assert_memory_equal(a->values[s][l] + from * width, b->values[s][l],
+                                n * width * sizeof(float));
+    }
+}
+
+static void threads_and_memory_do_not_change_a_bit(void **state)
+{
+    const rp_model *model = *state;
+    pack p;
+    rp_keep one, other;
+    float want[NSEQ], got[NSEQ];
+    pack_init(&p);
+    run(model, &p.batch, 1 << 24, 1, &one, want);
+    for (int threads = 2; threads <= 3; threads++) {
+        run(model, &p.batch, threads == 2 ? 1 << 24 : 1, threads, &other, got);
+        assert_same(model, &one, &other, 0, p.start[NSEQ]);
+        assert_memory_equal(got, want, sizeof want);
+        rp_keep_release(&other);
+    }
+    rp_keep_release(&one);
+    free(p.ids);
+}
+
+static void a_sequence_alone_has_the_bits_it_has_in_a_batch(void **state)
+{
+    const rp_model *model = *state;
+    pack p;
+    rp_keep all, alone;
+    float want[NSEQ], got;
+    pack_init(&p);
+    run(model, &p.batch, 1 << 24, 2, &all, want);
+    for (size_t s = 0; s < NSEQ; s += 3) {
+        size_t start[2] = {0, p.start[s + 1] - p.start[s]};
+        rp_batch batch = {1, start, p.ids + p.start[s]};
+        run(model, &batch, 1 << 24, 1, &alone, &got);
+        assert_same(model, &all, &alone, p.start[s], start[1]);
+        assert_memory_equal(&got, &want[s], sizeof got);
+        rp_keep_release(&alone);
+    }
+    rp_keep_release(&all);
+    free(p.ids);
+}
+
+static void a_session_is_reused_for_larger_and_smaller_batches(void **state)
+{
+    const rp_model *model = *state;
+    rp_error err = {0};
+    rp_session *session = NULL;
+    pack p;
+    float want[NSEQ], got[NSEQ];
+    pack_init(&p);
+    assert_ok(rp_session_new(&session, model, 1 << 24, 2, &err), &err);
+    assert_ok(rp_session_forward(session, &p.batch, NULL, want, NULL, &err), &err);
+    for (size_t n = 0; n <= NSEQ; n += 20) {
+        rp_batch batch = {n, p.start, p.ids};
+        assert_ok(rp_session_forward(session, &batch, NULL, got, NULL, &err), &err);
+        assert_memory_equal(got, want, n * sizeof *got);
+    }
+    rp_session_free(session);
+    free(p.ids);
+}
+
+static int stop_at(void *arg, const char *what, size_t done, size_t total)
+{
+    size_t *calls = arg;
+    assert_string_equal(what, "layers");
+    assert_int_equal(total, 2);
+    assert_true(done <= total);
+    return ++*calls == 2;
+}
+
+static void the_host_can_stop_between_layers(void **state)
+{
+    const rp_model *model = *state;
+    rp_error err = {0};
+    rp_session *session = NULL;
+    size_t calls = 0;
+    rp_host host = {.arg = &calls, .progress = stop_at};
+    pack p;
+    pack_init(&p);
+    assert_ok(rp_session_new(&session, model, 1 << 24, 1, &err), &err);
+    assert_int_equal(rp_session_forward(session, &p.batch, NULL, NULL, &host, &err), RP_ECANCEL);
+    assert_int_equal(calls, 2);
+    rp_session_free(session);
+    free(p.ids);
+}
+
+static void bad_sequences_are_named(void **state)
+{
+    const rp_model *model = *state;
+    rp_error err = {0};
+    rp_session *session = NULL;
+    int32_t ids[70] = {1, 2, 3, 40, 5};
+    assert_ok(rp_session_new(&session, model, 0, 0, &err), &err);
+    size_t outside[] = {0, 2, 5}, empty[] = {0, 2, 2}, longer[] = {0, 1, 66};
+    rp_batch batch = {2, outside, ids};
+    assert_fails(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err, RP_EFORMAT,
+                 "sequence 1: token id 40 is outside the model's vocabulary of 40");
+    ids[3] = -1;
+    assert_fails(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err, RP_EFORMAT,
+                 "sequence 1: token id -1 is outside the model's vocabulary of 40");
+    batch.start = empty;
+    assert_fails(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err, RP_EFORMAT,
+                 "sequence 1 has no tokens");
+    batch.start = longer;
+    assert_fails(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err, RP_EFORMAT,
+                 "sequence 1 has 65 tokens, more than the model's max_position_embeddings 64");
+    rp_session_free(session);
+    assert_fails(rp_session_new(&session, model, 0, -1, &err), &err, RP_EARG, "-1 threads");
+}
+
+static int open_model(void **state)
+{
+    rp_error err = {0};
+    rp_model *model = NULL;
+    assert_ok(rp_model_open(&model, rp_test_golden("model/grouped_bf16"), &err), &err);
+    *state = model;
+    return 0;
+}
+
+static int free_model(void **state)
+{
+    rp_model_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_and_memory_do_not_change_a_bit),
+        cmocka_unit_test(a_sequence_alone_has_the_bits_it_has_in_a_batch),
+        cmocka_unit_test(a_session_is_reused_for_larger_and_smaller_batches),
+        cmocka_unit_test(the_host_can_stop_between_layers),
+        cmocka_unit_test(bad_sequences_are_named),
+    };
+    return cmocka_run_group_tests(tests, open_model, free_model);
+}
