@@ -2,24 +2,21 @@
 #include "cli/cli.h"
 
 static const char about[] =
-    "Fits a linear probe from the activations of every layer in STORE to every feature in\n"
-    "FEATURES, joined on (qid, docid), and writes one row a feature, view, layer and protocol:\n"
-    "R2 and its parts within and between queries, 95 % intervals over queries, Kendall's tau,\n"
-    "and the share of the label's variance that is between queries (eta2).\n"
-    "\n"
-    "Protocols: `sound` holds out whole queries in an outer loop and chooses the penalty in an\n"
-    "inner one. `paper-text` is lasso with a = .1 on a random 60:20:20 split of the pairs;\n"
-    "`paper-code` is ridge with alpha = 10, nothing standardised, on a random 75:25 split. Both\n"
-    "put the same query on both sides; they are here to be compared with `sound`.\n"
-    "\n"
-    "The rows control.query_id (a random value a query: what a probe gets by recognising the\n"
-    "query) and control.pair (a random value a pair) are the yardstick. The views\n"
-    "baseline.length (tokens, 1/tokens, log tokens) and baseline.score (the model's own score)\n"
-    "show what needs no activations. ranker.score is the model's score as a label.";
+    "Fits a linear probe from the activations of every layer in STORE to every feature in "
+    "FEATURES, joined on (qid, docid), and writes a row a feature, view, layer and protocol: R2 "
+    "and its parts within and between queries, 95 % intervals over queries, Kendall's tau, and the "
+    "share of the label's variance that is between queries (eta2). The protocol `sound` holds out "
+    "whole queries in an outer loop and chooses the penalty in an inner one; `paper-text` (lasso, "
+    "a = .1, a random 60:20:20 split of the pairs) and `paper-code` (ridge, alpha = 10, nothing "
+    "standardised, a random 75:25 split) have the same query on both sides and are here to be "
+    "compared with it. The labels control.query_id (a random value a query: what a probe gets by "
+    "recognising the query) and control.pair (one a pair) are the yardstick; ranker.score is the "
+    "model's own score as a label. The views baseline.length (tokens, 1/tokens, log tokens) and "
+    "baseline.score (the model's score) show what needs no activations.";
 
 static const char example[] =
-    "  rankprobe probe store features.tsv --protocols sound,paper-text,paper-code -o probes.tsv\n"
-    "  rankprobe probe store features.tsv --select 'mslr.*' --layers 0,4-8 --method lasso\n";
+    "rankprobe probe store features.tsv --protocols sound,paper-text,paper-code -o probes.tsv\n"
+    "rankprobe probe store features.tsv --select 'mslr.*' --layers 0,4-8 --method lasso\n";
 
 int rp_cmd_probe(int argc, char **argv)
 {
@@ -58,7 +55,8 @@ int rp_cmd_probe(int argc, char **argv)
          "held-out predictions (safetensors, one tensor [features, rows] a view, layer and "
          "protocol)",
          NULL},
-        {0}};
+        {0},
+    };
     const rp_usage usage = {"probe", "STORE FEATURES", about, example, options, 2, 2};
     int code = rp_opt_parse(&usage, argc, argv, &operands, &n);
     if (code >= 0) return code;

@@ -151,7 +151,9 @@ static rp_status check_select(const rp_table *table, const char *select, bool sc
     for (size_t c = 0; c < columns; c++)
         if (!is_id(rp_table_name(table, c))) name[n++] = rp_table_name(table, c);
     if (score) name[n++] = "ranker.score";
-    rp_status status = rp_globs_check(select, name, n, "feature", err);
+    rp_status status =
+        n ? rp_globs_check(select, name, n, "feature", err)
+          : rp_fail(err, RP_EFORMAT, "'%s': no feature columns", rp_table_path(table));
     free(name);
     return status;
 }
@@ -179,10 +181,6 @@ rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *pat
             goto done;
         }
         for (size_t i = 0; i < rows->n; i++) y[i] = rows->row[i].score;
-    }
-    if (!labels->n) {
-        status = rp_fail(err, RP_EFORMAT, "'%s': no feature columns", path);
-        goto done;
     }
     if (controls) status = add_controls(labels, rows, err);
 done:

@@ -28,7 +28,6 @@ typedef struct query {
 static int compare(const void *a, const void *b)
 {
     const query *p = a, *q = b;
-    if (p->rows != q->rows) return p->rows < q->rows ? 1 : -1;
     if (p->key != q->key) return p->key < q->key ? -1 : 1;
     return strcmp(p->qid, q->qid);
 }

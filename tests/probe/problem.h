@@ -3,6 +3,7 @@
 #define RP_TESTS_PROBLEM_H
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
