@@ -23,7 +23,7 @@ PKG_CF   = $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 PKG_LIB  = $(shell pkg-config --libs $(PKG) 2>/dev/null)
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror -Wstrict-prototypes -Wmissing-prototypes
-SANFLAG := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
+SANFLAG := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined)
 CFLAGS  ?= -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE $(OPT) $(ARCH) -fno-math-errno -ffp-contract=on -fopenmp $(WARN) $(SANFLAG) \
            -Iinclude -Isrc -Itests -I. $(PKG_CF)
@@ -86,5 +86,4 @@ install: all
 clean:
 	rm -rf build build-san
 
-, := ,
 -include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(SUPPORT:.o=.d) $(FUZZER:.o=.d)

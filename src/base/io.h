@@ -34,7 +34,8 @@ size_t rp_lines_number(const rp_lines *lines); /* of the line last returned, fro
 const char *rp_lines_path(const rp_lines *lines);
 void rp_lines_free(rp_lines *lines);
 
-/* Output. file is NULL until opened; commit flushes, checks and renames; release drops the rest. */
+/* Output. file is NULL until opened; commit flushes, checks and renames; release drops the rest.
+ * What is meant for stdout is kept in an unnamed temporary file until commit. */
 typedef struct rp_out {
     FILE *file;
     char *path, *temporary; /* temporary is NULL for "-" (stdout), /dev/... and pipes */
@@ -53,7 +54,8 @@ typedef struct rp_provenance {
 } rp_provenance;
 rp_status rp_provenance_write(FILE *file, const rp_provenance *p, rp_error *err);
 
-/* XXH3-64 of a file's bytes (of a directory: of the names and bytes of its regular files, sorted). */
+/* XXH3-64 of a file's bytes (of a directory: of the names and bytes of its regular files, sorted).
+ */
 rp_status rp_checksum_path(uint64_t *sum, const char *path, rp_error *err);
 uint64_t rp_checksum_bytes(const void *data, size_t n, uint64_t seed);
 

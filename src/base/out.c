@@ -46,12 +46,12 @@ rp_status rp_out_open(rp_out *out, const char *path, rp_error *err)
 {
     *out = (rp_out){0};
     rp_status s = RP_OK;
-    if (strcmp(path, "-") == 0 || is_special(path)) {
-        bool standard = strcmp(path, "-") == 0;
+    bool standard = strcmp(path, "-") == 0;
+    if (standard || is_special(path)) {
         out->path = strdup(path);
         if (!out->path) return rp_fail_memory(err, strlen(path));
-        out->file = standard ? stdout : fopen(path, "wbe");
-        if (!out->file) s = rp_fail_errno(err, path);
+        out->file = standard ? tmpfile() : fopen(path, "wbe");
+        if (!out->file) s = rp_fail_errno(err, standard ? "a temporary file" : path);
     } else if (rp_path_is_dir(path)) {
         s = rp_fail(err, RP_EIO, "'%s': is a directory", path);
     } else {
@@ -65,20 +65,37 @@ rp_status rp_out_open(rp_out *out, const char *path, rp_error *err)
     return s;
 }
 
+static rp_status flush(FILE *file, const char *name, rp_error *err)
+{
+    if (fflush(file) != 0) return rp_fail_errno(err, name);
+    if (ferror(file)) {
+        return rp_fail(err, RP_EIO, "'%s': writing failed; is the disk full?", name);
+    }
+    return RP_OK;
+}
+
+/* What was kept back, now that it is whole. */
+static rp_status copy_to_stdout(FILE *from, rp_error *err)
+{
+    char block[1 << 14];
+    rewind(from);
+    for (size_t n = fread(block, 1, sizeof block, from); n;
+         n = fread(block, 1, sizeof block, from)) {
+        if (fwrite(block, 1, n, stdout) != n) return rp_fail_errno(err, "standard output");
+    }
+    if (ferror(from)) return rp_fail_errno(err, "a temporary file");
+    return flush(stdout, "standard output", err);
+}
+
 rp_status rp_out_commit(rp_out *out, rp_error *err)
 {
-    rp_status s = RP_OK;
-    const char *name = strcmp(out->path, "-") == 0 ? "standard output" : out->path;
-    if (fflush(out->file) != 0) s = rp_fail_errno(err, name);
-    if (!s && ferror(out->file)) {
-        s = rp_fail(err, RP_EIO, "'%s': writing failed; is the disk full?", name);
-    }
-    if (out->file != stdout) {
-        if (fclose(out->file) != 0 && !s) s = rp_fail_errno(err, name);
-    }
+    bool standard = strcmp(out->path, "-") == 0;
+    rp_status s = flush(out->file, standard ? "a temporary file" : out->path, err);
+    if (!s && standard) s = copy_to_stdout(out->file, err);
+    if (fclose(out->file) != 0 && !s) s = rp_fail_errno(err, out->path);
     out->file = NULL;
     if (!s && out->temporary && rename(out->temporary, out->path) != 0) {
-        s = rp_fail_errno(err, name);
+        s = rp_fail_errno(err, out->path);
     }
     if (!s) {
         free(out->temporary);
@@ -90,7 +107,7 @@ rp_status rp_out_commit(rp_out *out, rp_error *err)
 
 void rp_out_release(rp_out *out)
 {
-    if (out->file && out->file != stdout) fclose(out->file);
+    if (out->file) fclose(out->file);
     if (out->temporary) unlink(out->temporary);
     free(out->temporary);
     free(out->path);
