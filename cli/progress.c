@@ -108,6 +108,14 @@ static void warn(void *arg, const char *text)
     fprintf(stderr, "rankprobe: warning: %s\n", text);
 }
 
+static void note(void *arg, const char *text)
+{
+    (void)arg;
+    if (self.quiet) return;
+    clear_line();
+    fprintf(stderr, "rankprobe: %s\n", text);
+}
+
 /* Appends a word as a shell would need it. */
 static void quote(FILE *to, const char *word)
 {
@@ -135,7 +143,8 @@ rp_status rp_cli_start(int argc, char **argv, rp_error *err)
         quote(line, argv[i]);
     }
     if (fclose(line) != 0) return rp_fail_memory(err, 1);
-    self.host = (rp_host){.progress = progress, .warn = warn, .command = self.command};
+    self.host =
+        (rp_host){.progress = progress, .warn = warn, .note = note, .command = self.command};
     self.help_for = NULL;
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &act, NULL);
