@@ -72,7 +72,6 @@ static void attend_block(float *y, const float *q, size_t ld, const float *keys,
     rp_product_run(&pv);
     for (size_t i = first; i < end; i++) {
         float *out = y + i * ld, inverse = 1.f / sum[i - first];
-#pragma omp simd
         for (size_t c = 0; c < C; c++) out[c] *= inverse;
     }
 }

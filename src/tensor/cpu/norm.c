@@ -19,20 +19,19 @@ float rp_dot_run(const float *a, const float *b, size_t n)
     return rp_vec_sum(even + odd);
 }
 
-void rp_rmsnorm_run(float *y, const float *x, const float *weight, float eps, size_t T, size_t D)
+void rp_rmsnorm_run(float *restrict y, const float *restrict x, const float *restrict weight,
+                    float eps, size_t T, size_t D)
 {
     for (size_t t = 0; t < T; t++) {
         const float *in = x + t * D;
         float *out = y + t * D;
         float scale = 1.f / sqrtf(rp_dot_run(in, in, D) / (float)D + eps);
         /* Hugging Face rounds x * scale before it multiplies by the weight. */
-#pragma omp simd
         for (size_t i = 0; i < D; i++) out[i] = in[i] * scale * weight[i];
     }
 }
 
-void rp_add_run(float *y, const float *x, size_t n)
+void rp_add_run(float *restrict y, const float *restrict x, size_t n)
 {
-#pragma omp simd
     for (size_t i = 0; i < n; i++) y[i] += x[i];
 }

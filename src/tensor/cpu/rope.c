@@ -4,10 +4,9 @@ void rp_rope_run(float *x, const float *cosine, const float *sine, size_t T, siz
 {
     size_t half = C / 2;
     for (size_t t = 0; t < T; t++) {
-        const float *c = cosine + t * half, *s = sine + t * half;
+        const float *restrict c = cosine + t * half, *restrict s = sine + t * half;
         for (size_t h = 0; h < H; h++) {
-            float *low = x + (t * H + h) * C, *high = low + half;
-#pragma omp simd
+            float *restrict low = x + (t * H + h) * C, *restrict high = low + half;
             for (size_t i = 0; i < half; i++) {
                 float a = low[i], b = high[i];
                 low[i] = a * c[i] - b * s[i];
