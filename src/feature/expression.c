@@ -48,17 +48,15 @@ typedef struct parser {
 
 /* ---- functions ---- */
 
+/* A column that differs by rounding only is a constant: its z is 0, not amplified noise. */
 static void standardise(double *x, size_t n)
 {
-    double mean = 0, squares = 0, least = n ? x[0] : 0, most = least;
-    for (size_t i = 0; i < n; i++) {
-        mean += x[i] / (double)n;
-        least = fmin(least, x[i]);
-        most = fmax(most, x[i]);
-    }
+    double mean = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) mean += x[i] / (double)n;
     for (size_t i = 0; i < n; i++) squares += (x[i] - mean) * (x[i] - mean) / (double)n;
     double sd = sqrt(squares);
-    for (size_t i = 0; i < n; i++) x[i] = least < most && sd > 0 ? (x[i] - mean) / sd : 0;
+    bool varies = sd > 1e-9 * fabs(mean);
+    for (size_t i = 0; i < n; i++) x[i] = varies ? (x[i] - mean) / sd : 0;
 }
 
 static void logarithm(double *x, size_t n)

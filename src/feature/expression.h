@@ -4,7 +4,7 @@
  *   expression: + - * / ^, unary minus, parentheses, numbers, columns, z(...), log1p(...), sqrt,
  * abs ^ binds tightest and to the right (a ^ -2 is allowed), then unary minus, then * /, then + -
  *   a name is letters, digits, _ and dots, not starting with a digit or a dot
- *   z(e) is (e - mean) / sd over all rows (population sd; 0 for a constant e)
+ *   z(e) is (e - mean) / sd over all rows (population sd; 0 where sd <= 1e-9 |mean|)
  *
  * A named preset stands for a list of definitions: paper-groups (of the mslr.* columns: group.*)
  * and paper-groups-published (the same of the paper.* columns: paper.group.*).
