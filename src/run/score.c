@@ -3,6 +3,7 @@
 
 #include "base/io.h"
 #include "run/drive.h"
+#include "store/layout.h"
 
 #define CHUNK 4096 /* pairs that are tokenised together */
 
@@ -66,23 +67,16 @@ static rp_status write_about(const rp_workload *w, const rp_score_options *o, co
                              rp_error *err)
 {
     rp_text path = {0};
-    rp_out out = {0};
     json_t *about = NULL;
     rp_status status = rp_workload_to_json(&about, w, &o->in, err);
 
     if (status == RP_OK &&
         (json_object_set_new(about, "version", json_string(RP_VERSION)) != 0 ||
+         json_object_set_new(about, "command", rp_json_text(host ? host->command : NULL)) != 0 ||
          json_object_set_new(about, "pairs", json_integer((json_int_t)w->pairs.n)) != 0))
         status = rp_fail_memory(err, sizeof *w);
-    if (status == RP_OK && host && host->command)
-        json_object_set_new(about, "command", json_string(host->command));
     if (status == RP_OK) status = rp_text_printf(&path, err, "%s.json", o->output);
-    if (status == RP_OK) status = rp_out_open(&out, path.data, err);
-    if (status == RP_OK &&
-        (json_dumpf(about, out.file, JSON_INDENT(1)) != 0 || fputc('\n', out.file) == EOF))
-        status = rp_fail_errno(err, path.data);
-    if (status == RP_OK) status = rp_out_commit(&out, err);
-    rp_out_release(&out);
+    if (status == RP_OK) status = rp_json_save(about, path.data, JSON_INDENT(1), err);
     rp_text_release(&path);
     json_decref(about);
     return status;

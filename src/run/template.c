@@ -212,6 +212,9 @@ static rp_status template_init(rp_template *t, const rp_template_options *o, rp_
     if (!text && !o->custom) return rp_fail(err, RP_EARG, "the custom template needs its text");
     if (text && o->custom)
         return rp_fail(err, RP_EARG, "a custom text is given, but the template is '%s'", o->name);
+    json_t *utf8 = json_string(text ? text : o->custom);
+    if (!utf8) return rp_fail(err, RP_EARG, "template: the text is not UTF-8");
+    json_decref(utf8);
     if (o->max_query == 0 || o->max_passage == 0)
         return rp_fail(err, RP_EARG, "query and passage need at least one token each");
     t->name = templates[kind].name;

@@ -3,6 +3,7 @@
 
 #include "base/io.h"
 #include "run/drive.h"
+#include "store/layout.h"
 
 void rp_workload_release(rp_workload *w)
 {
@@ -37,14 +38,6 @@ rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const char *mode
 
 /* ---- what outputs record ---- */
 
-static json_t *checksum_to_json(uint64_t sum)
-{
-    char text[24];
-
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
-    return json_string(text);
-}
-
 /* {"path", "checksum"}; a stream has no checksum, a missing input is null. */
 static rp_status input_to_json(json_t *object, const char *key, const char *path, rp_error *err)
 {
@@ -57,8 +50,8 @@ static rp_status input_to_json(json_t *object, const char *key, const char *path
         if (status != RP_OK) return status;
     }
     if (path)
-        input = json_pack("{s:s, s:o?}", "path", path, "checksum",
-                          stream ? NULL : checksum_to_json(sum));
+        input = json_pack("{s:o, s:o?}", "path", rp_json_text(path), "checksum",
+                          stream ? NULL : rp_json_from_checksum(sum));
     if (json_object_set_new(object, key, input) != 0) return rp_fail_memory(err, sizeof sum);
     return RP_OK;
 }
@@ -87,12 +80,13 @@ static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *er
 
     if (status == RP_OK) status = rp_checksum_path(&tokenizer, path, err);
     if (status != RP_OK) return status;
-    *json = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", m->path, "family",
-                      m->family, "fingerprint", checksum_to_json(m->fingerprint), "tokenizer",
-                      checksum_to_json(tokenizer), "layers", (json_int_t)m->layers, "width",
-                      (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype",
-                      m->dtype, "score_head", (int)m->has_score);
-    return *json ? RP_OK : rp_fail(err, RP_EFORMAT, "'%s': the path is not UTF-8", m->path);
+    *json =
+        json_pack("{s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
+                  "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint),
+                  "tokenizer", rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers,
+                  "width", (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype",
+                  m->dtype, "score_head", (int)m->has_score);
+    return *json ? RP_OK : rp_fail_memory(err, sizeof *m);
 }
 
 /* The first pair's tokens, so that a reader sees what the model saw. */
@@ -103,13 +97,12 @@ static json_t *sample_to_json(const rp_workload *w)
 
     for (size_t i = 0; !failed && i < w->sample.ids.n; i++) {
         const char *piece = rp_tokenizer_piece(w->tokenizer, w->sample.ids.id[i]);
-        json_t *text = piece ? json_string(piece) : NULL;
         failed = json_array_append_new(ids, json_integer(w->sample.ids.id[i])) != 0 ||
-                 json_array_append_new(pieces, text ? text : json_null()) != 0;
+                 json_array_append_new(pieces, rp_json_text(piece)) != 0;
     }
     if (!failed)
-        return json_pack("{s:s, s:s, s:o, s:o}", "qid", w->pairs.pair[0].qid, "docid",
-                         w->pairs.pair[0].docid, "ids", ids, "pieces", pieces);
+        return json_pack("{s:o, s:o, s:o, s:o}", "qid", rp_json_text(w->pairs.pair[0].qid), "docid",
+                         rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces", pieces);
     json_decref(ids);
     json_decref(pieces);
     return NULL;

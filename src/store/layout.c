@@ -147,6 +147,13 @@ rp_status rp_json_checksum(const json_t *object, const char *key, uint64_t *valu
     return RP_OK;
 }
 
+json_t *rp_json_text(const char *text)
+{
+    json_t *json = text ? json_string(text) : NULL;
+
+    return json ? json : json_null();
+}
+
 json_t *rp_json_from_checksum(uint64_t sum)
 {
     char text[17];

@@ -70,6 +70,8 @@ rp_status rp_json_size(const json_t *object, const char *key, size_t limit, size
                        const char *path, rp_error *err);
 rp_status rp_json_checksum(const json_t *object, const char *key, uint64_t *value, const char *path,
                            rp_error *err);
+/* A string; null when text is NULL or not UTF-8, which JSON cannot hold. */
+json_t *rp_json_text(const char *text);
 /* 0x-less, 16 hex digits. */
 json_t *rp_json_from_checksum(uint64_t sum);
 /* Parses a whole file of at most `limit` bytes; it must hold an object. */

@@ -43,9 +43,9 @@ rp_status rp_manifest_new(json_t **manifest, const rp_layout *layout, const rp_s
         json_decref(copy);
         return status;
     }
-    *manifest = json_pack("{s:s, s:i, s:s, s:s?, s:o}", "format", RP_STORE_FORMAT, "format_version",
-                          RP_STORE_FORMAT_VERSION, "version", RP_VERSION, "command", command,
-                          "settings", copy);
+    *manifest = json_pack("{s:s, s:i, s:s, s:o?, s:o}", "format", RP_STORE_FORMAT, "format_version",
+                          RP_STORE_FORMAT_VERSION, "version", RP_VERSION, "command",
+                          rp_json_text(command), "settings", copy);
     return *manifest ? RP_OK : rp_fail_memory(err, sizeof sum);
 }
 

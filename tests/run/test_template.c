@@ -160,6 +160,7 @@ static const struct {
     {{"custom", "{query} text}", 32, 164}, RP_EARG, "template: single '}' at byte 13"},
     {{"custom", "{text}", 32, 164}, RP_EARG, "template: {query} is not in it"},
     {{"custom", "{query}", 32, 164}, RP_EARG, "template: neither {text} nor {title} is in it"},
+    {{"custom", "{query}\xff{text}", 32, 164}, RP_EARG, "template: the text is not UTF-8"},
     {{"custom", "", 32, 164}, RP_EARG, "template: {query} is not in it"},
     {{"custom", "{query}{sep}{text}", 32, 164},
      RP_EFORMAT,
