@@ -24,7 +24,7 @@ static bool dead(const rp_lasso *s, size_t j)
 
 static const double *column(const rp_lasso *s, size_t j)
 {
-    return rp_columns_at(s->cols, s->set, j);
+    return rp_gram_at(s->cols, s->set, j);
 }
 
 static double *row_of(const rp_lasso *s, size_t i)
@@ -32,7 +32,7 @@ static double *row_of(const rp_lasso *s, size_t i)
     return s->l + i * (i + 1) / 2;
 }
 
-rp_status rp_lasso_init(rp_lasso *s, rp_columns *cols, size_t set, size_t label, rp_error *err)
+rp_status rp_lasso_init(rp_lasso *s, rp_gram *cols, size_t set, size_t label, rp_error *err)
 {
     size_t D = cols->mo->d->width;
     *s = (rp_lasso){.cols = cols, .set = set, .label = label, .width = D};
@@ -237,7 +237,7 @@ static rp_status need(rp_lasso *s, size_t j, rp_error *err)
         for (; at > 1 && g > fabs(s->q[want[at - 1]]); at--) want[at] = want[at - 1];
         want[at] = k;
     }
-    return rp_columns_need(s->cols, want, n, err);
+    return rp_gram_need(s->cols, want, n, err);
 }
 
 /* Duality gap relative to the mean of t^2, from correlations alone. */
@@ -246,7 +246,8 @@ static double duality_gap(const rp_lasso *s, double a)
     const double *c = cross(s);
     double yy = s->cols->mo->set[s->set].yy[s->label], wc = 0, wq = 0, one = 0, most = 0;
     for (size_t j = 0; j < s->width; j++) {
-        most = fmax(most, fabs(s->q[j]));
+        double q = fabs(s->q[j]);
+        if (q > most) most = q;
         wc += s->w[j] * c[j], wq += s->w[j] * s->q[j], one += fabs(s->w[j]);
     }
     if (!(yy > 0)) return 0;
@@ -332,7 +333,7 @@ rp_status rp_lasso_solve(rp_lasso *s, double a, rp_error *err)
     for (int attempt = 0; attempt < 2; attempt++) {
         bool ok;
         if ((status = exact(s, a, slack, &ok, err))) return status;
-        gradient_of_all(s);
+        if (!ok) gradient_of_all(s);
         s->gap = duality_gap(s, a);
         if (s->gap <= RP_LASSO_TARGET) return RP_OK;
         s->stale = true; /* the factor has gathered rounding errors: once more with a new one */
@@ -348,12 +349,12 @@ double rp_lasso_held(const rp_lasso *s)
     size_t n = 0;
     for (size_t j = 0; j < s->width; j++)
         if (s->w[j] != 0) s->nonzero[n++] = j;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) { /* v is symmetric: the diagonal once, what is below it twice */
         size_t j = s->nonzero[i];
         const double *v = s->cols->v[s->set * s->width + j];
-        double sum = 0;
-        for (size_t k = 0; k < n; k++) sum += v[s->nonzero[k]] * s->w[s->nonzero[k]];
-        e += s->w[j] * (sum - 2 * vc[j]);
+        double below[2] = {0};
+        for (size_t k = 0; k < i; k++) below[k % 2] += v[s->nonzero[k]] * s->w[s->nonzero[k]];
+        e += s->w[j] * (v[j] * s->w[j] + 2 * (below[0] + below[1]) - 2 * vc[j]);
     }
     return e;
 }

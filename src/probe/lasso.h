@@ -11,7 +11,7 @@
 #ifndef RP_PROBE_LASSO_H
 #define RP_PROBE_LASSO_H
 
-#include "probe/columns.h"
+#include "probe/gram.h"
 
 /* Duality gap relative to the mean of t^2: what the solver aims for, what it must reach. */
 #define RP_LASSO_TARGET 1e-8
@@ -19,7 +19,7 @@
 
 /* One label on one training set; kept warm along a path of penalties. */
 typedef struct rp_lasso {
-    rp_columns *cols;
+    rp_gram *cols;
     size_t set, label, width; /* D */
     double *w, *q;            /* [D] coefficients; gradient c - A w */
     size_t n, cap;            /* support */
@@ -32,7 +32,7 @@ typedef struct rp_lasso {
     double gap;               /* of the last solution, relative */
     size_t steps;             /* of the last solution */
 } rp_lasso;
-rp_status rp_lasso_init(rp_lasso *lasso, rp_columns *cols, size_t set, size_t label, rp_error *err);
+rp_status rp_lasso_init(rp_lasso *lasso, rp_gram *cols, size_t set, size_t label, rp_error *err);
 void rp_lasso_release(rp_lasso *lasso);
 /* The smallest penalty at which all coefficients are zero. */
 double rp_lasso_max(const rp_moments *mo, size_t set, size_t label);

@@ -66,7 +66,7 @@ static rp_status follow(run *r, rp_fit *fit, rp_error *err)
     return RP_OK;
 }
 
-static rp_status fit_label(run *r, rp_fit *fit, rp_columns *cols, double penalty, rp_error *err)
+static rp_status fit_label(run *r, rp_fit *fit, rp_gram *cols, double penalty, rp_error *err)
 {
     size_t nsets = r->mo->nsets, p = r->label;
     rp_status status = RP_OK;
@@ -90,16 +90,16 @@ static rp_status fit_label(run *r, rp_fit *fit, rp_columns *cols, double penalty
 
 rp_status rp_lasso_fit(rp_fit *fit, const rp_moments *mo, double penalty, rp_error *err)
 {
-    rp_columns cols;
+    rp_gram cols;
     size_t P = mo->d->labels;
     run r = {.mo = mo, .npenalties = isnan(penalty) ? PENALTIES : 1};
-    rp_status status = rp_columns_init(&cols, mo, err);
+    rp_status status = rp_gram_init(&cols, mo, err);
     if (status) return status;
     r.lasso = rp_alloc(mo->nsets, sizeof *r.lasso);
     r.sse = rp_alloc(mo->nsets * r.npenalties * P, sizeof *r.sse);
     if (!r.lasso || !r.sse) status = rp_fail_memory(err, mo->nsets * r.npenalties * P * 8);
     for (; r.label < P && !status; r.label++) status = fit_label(&r, fit, &cols, penalty, err);
     free(r.lasso), free(r.sse);
-    rp_columns_release(&cols);
+    rp_gram_release(&cols);
     return status;
 }

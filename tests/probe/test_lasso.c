@@ -173,12 +173,12 @@ static void coordinate_descent_agrees_with_exact_steps(void **state)
     rp_rng rng;
     rp_rng_init(&rng, 9, 0);
     problem p;
-    rp_columns cols;
+    rp_gram cols;
     rp_lasso exact, cd;
     rp_error err;
     nasty(&p, &rng, 2, 80, 25);
     problem_ready(&p, 1, true);
-    assert_ok(rp_columns_init(&cols, &p.mo, &err), &err);
+    assert_ok(rp_gram_init(&cols, &p.mo, &err), &err);
     assert_ok(rp_lasso_init(&exact, &cols, 0, 0, &err), &err);
     assert_ok(rp_lasso_init(&cd, &cols, 0, 0, &err), &err);
     assert_ok(rp_lasso_solve(&exact, .05, &err), &err);
@@ -188,7 +188,7 @@ static void coordinate_descent_agrees_with_exact_steps(void **state)
     assert_ok(rp_lasso_solve(&cd, .04, &err), &err); /* and exact steps go on from there */
     assert_true(cd.gap <= RP_LASSO_TARGET);
     rp_lasso_release(&exact), rp_lasso_release(&cd);
-    rp_columns_release(&cols);
+    rp_gram_release(&cols);
     problem_release(&p);
 }
 

@@ -1,4 +1,4 @@
-#include "probe/columns.h"
+#include "probe/gram.h"
 
 #include <cblas.h>
 #include <stdlib.h>
@@ -8,30 +8,30 @@
 
 enum { ROWS = 1024 }; /* rows gathered at a time */
 
-rp_status rp_columns_init(rp_columns *cols, const rp_moments *mo, rp_error *err)
+rp_status rp_gram_init(rp_gram *cols, const rp_moments *mo, rp_error *err)
 {
     size_t D = mo->d->width, folds = mo->nfolds ? mo->nfolds : 1;
-    *cols = (rp_columns){.mo = mo};
+    *cols = (rp_gram){.mo = mo};
     cols->a = rp_alloc(mo->nsets * D, sizeof *cols->a);
     cols->v = rp_alloc(mo->nsets * D, sizeof *cols->v);
     cols->block = rp_alloc((size_t)ROWS * RP_COLUMN_BLOCK, sizeof(double));
     cols->gram = rp_alloc((folds + 1) * D * RP_COLUMN_BLOCK, sizeof(double));
     if (cols->a && cols->v && cols->block && cols->gram) return RP_OK;
-    rp_columns_release(cols);
+    rp_gram_release(cols);
     return rp_fail_memory(err, (folds + 1) * D * RP_COLUMN_BLOCK * sizeof(double));
 }
 
-void rp_columns_release(rp_columns *cols)
+void rp_gram_release(rp_gram *cols)
 {
     size_t n = cols->mo ? cols->mo->nsets * cols->mo->d->width : 0;
     for (size_t k = 0; cols->a && k < n; k++) free(cols->a[k]);
     for (size_t k = 0; cols->v && k < n; k++) free(cols->v[k]);
     free(cols->a), free(cols->v), free(cols->block), free(cols->gram);
-    *cols = (rp_columns){0};
+    *cols = (rp_gram){0};
 }
 
 /* h [n, D] += u' u_j over rows first..end-1 */
-static void add_rows(rp_columns *cols, double *h, const size_t *j, size_t n, size_t first,
+static void add_rows(rp_gram *cols, double *h, const size_t *j, size_t n, size_t first,
                      size_t end)
 {
     const rp_design *d = cols->mo->d;
@@ -44,7 +44,7 @@ static void add_rows(rp_columns *cols, double *h, const size_t *j, size_t n, siz
 }
 
 /* The standardised column j of a set from the sums over all rows and over the fold left out. */
-static rp_status make(rp_columns *cols, size_t set, size_t j, const double *all, const double *out,
+static rp_status make(rp_gram *cols, size_t set, size_t j, const double *all, const double *out,
                       rp_error *err)
 {
     const rp_set *s = &cols->mo->set[set];
@@ -63,7 +63,7 @@ static rp_status make(rp_columns *cols, size_t set, size_t j, const double *all,
     return RP_OK;
 }
 
-rp_status rp_columns_need(rp_columns *cols, const size_t *j, size_t n, rp_error *err)
+rp_status rp_gram_need(rp_gram *cols, const size_t *j, size_t n, rp_error *err)
 {
     const rp_moments *mo = cols->mo;
     size_t D = mo->d->width, folds = mo->nfolds ? mo->nfolds : 1, k = 0, want[RP_COLUMN_BLOCK];
