@@ -1,0 +1,36 @@
+/* The options of every command that runs a model over pairs: rows for its table of options. */
+#ifndef RP_CLI_PAIRS_H
+#define RP_CLI_PAIRS_H
+
+#include "cli/cli.h"
+
+/* clang-format off: rows of a table, which it would take for code */
+
+/* model: const char *; in: rp_inputs */
+#define RP_OPT_PAIRS(model, in) \
+    {"", 0, RP_OPT_FLAG, NULL, NULL, "inputs", NULL}, \
+    {"model", 0, RP_OPT_STRING, &(model), "DIR", "Hugging Face directory of the model", NULL}, \
+    {"run", 0, RP_OPT_STRING, &(in).run, "FILE", "candidates of every query", NULL}, \
+    {"queries", 0, RP_OPT_STRING, &(in).queries, "FILE", "texts of the queries", NULL}, \
+    {"collection", 0, RP_OPT_STRING, &(in).collection, "FILE", "texts of the documents", NULL}, \
+    {"run-format", 0, RP_OPT_STRING, &(in).run_format, "NAME", "format of the run", \
+     "auto|trec|msmarco|top1000"}, \
+    {"queries-format", 0, RP_OPT_STRING, &(in).queries_format, "NAME", "format of the queries", \
+     "auto|tsv|beir"}, \
+    {"collection-format", 0, RP_OPT_STRING, &(in).collection_format, "NAME", \
+     "format of the collection", "auto|tsv|beir|tevatron"}, \
+    {"top", 0, RP_OPT_SIZE, &(in).top, "N", "first N candidates of each query; 0 is all", NULL}
+
+/* t: rp_template_options */
+#define RP_OPT_TEMPLATE(t) \
+    {"", 0, RP_OPT_FLAG, NULL, NULL, "what the model sees", NULL}, \
+    {"template", 0, RP_OPT_STRING, &(t).name, "NAME", "how a pair becomes a sequence", \
+     "rankllama-pair|rankllama-string|rankllama-eos|custom"}, \
+    {"custom", 0, RP_OPT_STRING, &(t).custom, "TEXT", \
+     "the custom template, with {query} {title} {text} {bos} {eos} {sep}", NULL}, \
+    {"max-query", 0, RP_OPT_SIZE, &(t).max_query, "N", "tokens of the query at most", NULL}, \
+    {"max-passage", 0, RP_OPT_SIZE, &(t).max_passage, "N", "tokens of the passage at most", NULL}
+
+/* clang-format on */
+
+#endif
