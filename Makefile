@@ -37,7 +37,7 @@ TESTBIN := $(TESTS:%.c=$(BUILD)/%)
 FUZZBIN := $(FUZZ:%.c=$(BUILD)/%)
 
 .PHONY: all deps check tests lint demo install clean
-.SECONDARY:
+.PRECIOUS: $(BUILD)/%.o
 
 all: $(BUILD)/rankprobe
 

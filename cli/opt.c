@@ -113,20 +113,26 @@ static void format_default(char *out, size_t cap, const rp_opt *o)
     }
 }
 
-/* Prints text wrapped into the columns from..WIDTH; the cursor stands at `column`. */
+/* Prints text wrapped into the columns from..WIDTH; the cursor stands at `column`. A newline in the
+ * text begins a new line. */
 static void print_wrapped(const char *text, size_t column, size_t from)
 {
     while (*text) {
-        size_t space = strspn(text, " "), word = strcspn(text + space, " ");
+        size_t space = strspn(text, " "), word = strcspn(text + space, " \n");
         if (column > from && column + space + word > WIDTH) {
             printf("\n%*s", (int)from, "");
             column = from;
+            text += space;
             space = 0;
-            text += strspn(text, " ");
         }
         printf("%.*s", (int)(space + word), text);
         text += space + word;
         column += space + word;
+        if (*text == '\n') {
+            printf("\n%*s", (int)from, "");
+            column = from;
+            text++;
+        }
     }
     putchar('\n');
 }
@@ -171,7 +177,9 @@ static void print_options(const rp_opt *o)
 
 static int print_help(const rp_usage *u)
 {
-    printf("usage: rankprobe %s [options] %s\n\n", u->name, u->operands ? u->operands : "");
+    bool operands = u->operands && *u->operands;
+    printf("usage: rankprobe %s [options]%s%s\n\n", u->name, operands ? " " : "",
+           operands ? u->operands : "");
     print_wrapped(u->about, 0, 0);
     if (u->options && u->options->name) {
         if (u->options->name[0]) printf("\noptions:\n");
