@@ -4,7 +4,8 @@
 
 #include "cli/cli.h"
 
-/* clang-format off: rows of a table, which it would take for code */
+/* Rows of a table, which the formatter would take for code. */
+/* clang-format off */
 
 /* model: const char *; in: rp_inputs */
 #define RP_OPT_PAIRS(model, in) \
