@@ -193,20 +193,29 @@ static rp_status hand_over(scan *s, const slot *b, rp_scan_totals *totals, rp_sc
     return sink(arg, &block, err);
 }
 
-/* Fills the slots one after the other; each is analysed while the next is read. */
+/* The next slot, with a block read into it; NULL when there is none to read, or no slot. */
+static slot *next_slot(scan *s, size_t *filled, bool *end, rp_status *status, rp_error *err)
+{
+    if (*filled == s->nslots || *end || *status) return NULL;
+    slot *b = &s->slot[*filled];
+    *status = read_block(b, s->collection, end, err);
+    if (*status || !b->n) return NULL;
+    ++*filled;
+    return b;
+}
+
+/* Fills the slots in order: a thread reads a block, then analyses it while the others read. */
 static rp_status fill_slots(scan *s, size_t *filled, bool *end, rp_error *err)
 {
     rp_status status = RP_OK;
     *filled = 0;
 #pragma omp parallel num_threads(s->threads)
-#pragma omp single
-    while (*filled < s->nslots && !*end && !status) {
-        slot *b = &s->slot[*filled];
-        status = read_block(b, s->collection, end, err);
-        if (status || !b->n) break;
-        ++*filled;
-#pragma omp task firstprivate(b)
-        b->status = analyse_block(s, &s->worker[omp_get_thread_num()], b, &b->err);
+    for (bool more = true; more;) {
+        slot *b;
+#pragma omp critical(rp_scan_read)
+        b = next_slot(s, filled, end, &status, err);
+        more = b != NULL;
+        if (b) b->status = analyse_block(s, &s->worker[omp_get_thread_num()], b, &b->err);
     }
     for (size_t i = 0; i < *filled && !status; i++) {
         status = s->slot[i].status;
