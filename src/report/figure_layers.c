@@ -15,7 +15,6 @@ typedef struct canvas {
     size_t view, protocol;
     double low;         /* of the axis, the same in every panel */
     size_t first, last; /* layers */
-    size_t widest;      /* letters of the longest label */
     rp_figure figure;
     size_t blocks; /* data blocks written so far */
 } canvas;
@@ -30,8 +29,6 @@ static void measure(canvas *c, const rp_panels *panels)
             const rp_result *rows;
             size_t feature = panels->panel[i].feature[k];
             size_t n = rp_results_series(c->res, &rows, feature, c->view, c->protocol);
-            size_t letters = strlen(rp_feature_short(c->res->features.name[feature]));
-            if (letters > c->widest) c->widest = letters;
             for (size_t l = 0; l < n; l++) {
                 if (rows[l].r2 < c->low) c->low = rows[l].r2;
                 if (rows[l].layer < c->first) c->first = rows[l].layer;
@@ -101,11 +98,15 @@ static void write_labels(canvas *c, const rp_panel *panel)
     FILE *f = c->figure.script.file;
     end_label labels[RP_PANEL_LINES];
     double pixel = (1.02 - c->low) / (PANEL_HEIGHT - 75); /* of the plot's inner height */
+    size_t widest = 7;
     for (size_t k = 0; k < panel->n; k++) {
+        size_t letters = strlen(rp_feature_short(c->res->features.name[panel->feature[k]]));
         double end = end_of(c, panel->feature[k]);
+        if (letters > widest) widest = letters;
         labels[k] = (end_label){isnan(end) ? c->low : end, k};
     }
     spread(labels, panel->n, c->low, 1, LABEL_STEP * pixel);
+    fprintf(f, "set rmargin %zu\n", widest > 24 ? 19 : widest * 3 / 4 + 1);
     for (size_t k = 0; k < panel->n; k++) {
         size_t line = labels[k].line, feature = panel->feature[line];
         char text[256];
@@ -155,10 +156,7 @@ static void write_axes(canvas *c, size_t panels)
 {
     FILE *f = c->figure.script.file;
     size_t span = c->last - c->first, step = span <= 8 ? 1 : span <= 16 ? 2 : span <= 32 ? 4 : 8;
-    fprintf(f, "set lmargin 6\nset rmargin %zu\nset tmargin 2\nset bmargin 3\n",
-            c->widest < 8    ? 8
-            : c->widest > 24 ? 21
-                             : c->widest * 4 / 5 + 2);
+    fprintf(f, "set lmargin 6\nset tmargin 2\nset bmargin 3\n");
     if (span)
         fprintf(f, "set xrange [%zu:%zu]\n", c->first, c->last);
     else

@@ -10,7 +10,8 @@
 
 bool rp_feature_is_finding(const char *name)
 {
-    return !rp_feature_is_control(name) && strncmp(name, "ranker.", 7) != 0;
+    return !rp_feature_is_control(name) && strncmp(name, "ranker.", 7) != 0 &&
+           strcmp(name, "grade") != 0 && strcmp(name, "score") != 0;
 }
 
 bool rp_feature_is_constant(const rp_page *page, size_t feature)
@@ -44,8 +45,9 @@ static double leak(const rp_page *page, size_t protocol)
 rp_status rp_findings_make(rp_findings *findings, const rp_page *page, rp_error *err)
 {
     const rp_results *res = page->results;
-    *findings = (rp_findings){.leak_published = leak(page, page->published),
-                              .leak_sound = leak(page, page->sound)};
+    *findings = (rp_findings){.leak_other = NAN, .leak_sound = leak(page, page->sound)};
+    for (size_t p = 0; p < res->protocols.n; p++)
+        if (p != page->sound) findings->leak_other = fmax(findings->leak_other, leak(page, p));
     findings->sound = rp_alloc(res->features.n, sizeof *findings->sound);
     if (!findings->sound) return rp_fail_memory(err, res->features.n * sizeof *findings->sound);
     for (size_t f = 0; f < res->features.n; f++) {
@@ -89,8 +91,7 @@ static void put_tiles(rp_page *page, const rp_findings *f)
              "tell documents of one query apart better than chance");
     if (!isnan(f->leak_sound)) {
         rp_html_put(html, "<div class=\"tile\"><b>");
-        if (!isnan(f->leak_published))
-            rp_html_put(html, "%n <small>\u2192</small> ", f->leak_published);
+        if (!isnan(f->leak_other)) rp_html_put(html, "%n <small>\u2192</small> ", f->leak_other);
         rp_html_put(html,
                     "%n</b><p>R\u00b2 of a random number per query: the leak detector</p></div>",
                     f->leak_sound);
@@ -182,15 +183,15 @@ static void put_leak(rp_page *page, const rp_findings *findings)
 {
     rp_html *html = &page->html;
     if (isnan(findings->leak_sound)) return;
-    rp_html_put(html,
-                "<li><b>Leak detector:</b> a number drawn at random for each query, which no model "
-                "can know, is \u201cencoded\u201d with R\u00b2 ");
-    if (!isnan(findings->leak_published))
-        rp_html_put(html, "%n under <code>%s</code> and ", findings->leak_published,
-                    page->results->protocols.name[page->published]);
+    rp_html_put(html, "<li><b>Leak detector:</b> a number drawn at random for each query, which no "
+                      "model can know, is \u201cencoded\u201d with R\u00b2 ");
+    for (size_t p = 0; p < page->results->protocols.n; p++)
+        if (p != page->sound && !isnan(leak(page, p)))
+            rp_html_put(html, "%n under <code>%s</code>, ", leak(page, p),
+                        page->results->protocols.name[p]);
     rp_html_put(html, "%n under <code>%s</code>.%h</li>", findings->leak_sound,
                 page->results->protocols.name[page->sound],
-                findings->leak_published > 0.1
+                findings->leak_other > 0.1
                     ? " Pairs of one query on both sides of a random split are enough for that."
                     : "");
 }

@@ -13,16 +13,16 @@ static void put_header(rp_page *page)
 {
     rp_html *html = &page->html;
     const rp_results *res = page->results;
-    const rp_result *any = &res->row[0];
+    double pairs = NAN, queries = NAN; /* of the label that has the most rows */
     for (size_t i = 0; i < res->rows; i++)
         if (res->row[i].view == page->view && res->row[i].protocol == page->sound) {
-            any = &res->row[i];
-            break;
+            pairs = fmax(pairs, res->row[i].n);
+            queries = fmax(queries, res->row[i].queries);
         }
     rp_html_put(html, "<header><div><h1>%s</h1><p class=\"sub\">Linear probes of a ranking model: ",
                 page->options->title);
-    if (!isnan(any->n)) rp_html_put(html, "%z query-document pairs of ", (size_t)any->n);
-    if (!isnan(any->queries)) rp_html_put(html, "%z queries, ", (size_t)any->queries);
+    if (!isnan(pairs)) rp_html_put(html, "%z query-document pairs of ", (size_t)pairs);
+    if (!isnan(queries)) rp_html_put(html, "%z queries, ", (size_t)queries);
     rp_html_put(html, "%z layers, view <code>%s</code>.</p><nav>", res->layers,
                 res->views.name[page->view]);
     rp_html_put(html, "<a href=\"#findings\">Findings</a><a href=\"#features\">Features</a>");

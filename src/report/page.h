@@ -30,7 +30,9 @@ typedef struct rp_page {
 typedef struct rp_findings {
     size_t features, strong_published, strong_sound, surviving, constant;
     const rp_verdict **sound; /* [features] by R2 in the best layer, falling; undefined ones last */
-    double leak_published, leak_sound; /* largest R2 of control.query_id; NaN: no control */
+    /* R2 of control.query_id in its best layer: under the sound protocol, and the largest under any
+     * other. NaN: no control. */
+    double leak_sound, leak_other;
 } rp_findings;
 rp_status rp_findings_make(rp_findings *findings, const rp_page *page, rp_error *err);
 void rp_findings_release(rp_findings *findings);

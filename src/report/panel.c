@@ -9,6 +9,7 @@
 const char *rp_feature_short(const char *name)
 {
     const char *dot = strchr(name, '.');
+    if (!strncmp(name, "group.z.", 8)) dot = name + 7;
     return dot && dot[1] ? dot + 1 : name;
 }
 
@@ -32,15 +33,20 @@ static const char *family(const char *name)
     if (!strncmp(name, "sim.", 4)) return "similarity";
     if (!strncmp(name, "ranker.", 7)) return "its own output";
     if (rp_feature_is_control(name)) return "random numbers";
-    return strchr(name, '.') ? "" : "expressions";
+    if (!strcmp(name, "score") || !strcmp(name, "grade")) return "first stage, judgement";
+    if (!strncmp(name, "group.", 6)) return strncmp(name, "group.z.", 8) ? "raw" : "standardised";
+    return "";
 }
 
 static void make_title(char *title, size_t cap, const char *name)
 {
     const char *dot = strchr(name, '.'), *kin = family(name);
-    int space = dot ? (int)(dot - name) : 7;
+    int space = dot ? (int)(dot - name) : 0;
     if (space > 40) space = 40;
-    snprintf(title, cap, *kin ? "%.*s: %s" : "%.*s", space, dot ? name : "derived", kin);
+    if (dot)
+        snprintf(title, cap, *kin ? "%.*s: %s" : "%.*s", space, name, kin);
+    else
+        snprintf(title, cap, "%s", *kin ? kin : "derived");
 }
 
 static rp_status place(rp_panels *panels, size_t feature, const char *name, rp_error *err)

@@ -6,6 +6,12 @@
 
 #define SHOWN ((size_t)5)
 
+/* No "-0.00". */
+static double tidy(double value)
+{
+    return fabs(value) < 0.005 ? 0 : value;
+}
+
 static void put_feature(FILE *f, const rp_page *page, const rp_verdict *v)
 {
     const char *name = page->results->features.name[rp_findings_feature(page, v)];
@@ -13,10 +19,10 @@ static void put_feature(FILE *f, const rp_page *page, const rp_verdict *v)
         fprintf(f, "  %-32s undefined\n", name);
         return;
     }
-    fprintf(f, "  %-32s %6.2f  layer %-3zu %6.2f within queries", name, v->best->r2, v->best->layer,
-            v->best->within);
+    fprintf(f, "  %-32s %6.2f  layer %-3zu %6.2f within queries", name, tidy(v->best->r2),
+            v->best->layer, tidy(v->best->within));
     if (!isnan(v->best->within_lo))
-        fprintf(f, " [%.2f, %.2f]", v->best->within_lo, v->best->within_hi);
+        fprintf(f, " [%.2f, %.2f]", tidy(v->best->within_lo), tidy(v->best->within_hi));
     fprintf(f, "%s\n", !v->judged ? "" : v->survives ? "  survives" : "  does not survive");
 }
 
@@ -51,10 +57,9 @@ rp_status rp_summary_write(const rp_page *page, const rp_findings *findings, rp_
             "strong: %zu of %zu features under '%s', %zu under '%s'; %zu survive within queries\n",
             findings->strong_published, findings->features, res->protocols.name[page->published],
             findings->strong_sound, res->protocols.name[page->sound], findings->surviving);
-    if (!isnan(findings->leak_published) && !isnan(findings->leak_sound))
-        fprintf(f, "a random number per query has R2 %.2f under '%s', %.2f under '%s'\n",
-                findings->leak_published, res->protocols.name[page->published],
-                findings->leak_sound, res->protocols.name[page->sound]);
+    if (!isnan(findings->leak_other) && !isnan(findings->leak_sound))
+        fprintf(f, "a random number per query has R2 %.2f under a random split, %.2f under '%s'\n",
+                findings->leak_other, tidy(findings->leak_sound), res->protocols.name[page->sound]);
     fprintf(f, "page: %s/index.html\n", page->options->output);
     status = rp_out_commit(&out, err);
     rp_out_release(&out);

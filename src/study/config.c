@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/memory.h"
@@ -155,6 +156,19 @@ static rp_status check(rp_study_config *config, rp_error *err)
 
 /* ---- paths ---- */
 
+/* Is the last part of a path [n], which ends in a slash, a name that "../" takes back? */
+static bool is_plain(const char *path, size_t n)
+{
+    char folder[4096];
+    struct stat st;
+    if (n < 2 || n > sizeof folder) return false;
+    memcpy(folder, path, n - 1);
+    folder[n - 1] = 0;
+    const char *name = strrchr(folder, '/') ? strrchr(folder, '/') + 1 : folder;
+    bool dots = !*name || !strcmp(name, ".") || !strcmp(name, "..");
+    return !dots && !lstat(folder, &st) && S_ISDIR(st.st_mode);
+}
+
 /* *path <- the same from where we stand, given that it is relative to the folder of study.yaml. */
 static rp_status resolve(const rp_study_config *config, char **path, rp_error *err)
 {
@@ -164,7 +178,14 @@ static rp_status resolve(const rp_study_config *config, char **path, rp_error *e
     char *full = malloc(n + strlen(*path) + 1);
     if (!full) return rp_fail_memory(err, n + strlen(*path) + 1);
     memcpy(full, config->path, n);
-    strcpy(full + n, *path);
+    const char *rest = *path;
+    /* "demo/" and "../out" are "out", where demo is a folder and not a link to one. */
+    while (!strncmp(rest, "../", 3) && is_plain(full, n)) {
+        rest += 3;
+        n--;
+        while (n && full[n - 1] != '/') n--;
+    }
+    strcpy(full + n, rest);
     free(*path);
     *path = full;
     return RP_OK;
