@@ -14,11 +14,11 @@ rp_status rp_gram_init(rp_gram *cols, const rp_moments *mo, rp_error *err)
     *cols = (rp_gram){.mo = mo};
     cols->a = rp_alloc(mo->nsets * D, sizeof *cols->a);
     cols->v = rp_alloc(mo->nsets * D, sizeof *cols->v);
-    cols->block = rp_alloc((size_t)ROWS * RP_COLUMN_BLOCK, sizeof(double));
-    cols->gram = rp_alloc((folds + 1) * D * RP_COLUMN_BLOCK, sizeof(double));
+    cols->block = rp_alloc((size_t)ROWS * RP_GRAM_BLOCK, sizeof(double));
+    cols->gram = rp_alloc((folds + 1) * D * RP_GRAM_BLOCK, sizeof(double));
     if (cols->a && cols->v && cols->block && cols->gram) return RP_OK;
     rp_gram_release(cols);
-    return rp_fail_memory(err, (folds + 1) * D * RP_COLUMN_BLOCK * sizeof(double));
+    return rp_fail_memory(err, (folds + 1) * D * RP_GRAM_BLOCK * sizeof(double));
 }
 
 void rp_gram_release(rp_gram *cols)
@@ -31,8 +31,7 @@ void rp_gram_release(rp_gram *cols)
 }
 
 /* h [n, D] += u' u_j over rows first..end-1 */
-static void add_rows(rp_gram *cols, double *h, const size_t *j, size_t n, size_t first,
-                     size_t end)
+static void add_rows(rp_gram *cols, double *h, const size_t *j, size_t n, size_t first, size_t end)
 {
     const rp_design *d = cols->mo->d;
     size_t D = d->width, m = end - first;
@@ -66,8 +65,8 @@ static rp_status make(rp_gram *cols, size_t set, size_t j, const double *all, co
 rp_status rp_gram_need(rp_gram *cols, const size_t *j, size_t n, rp_error *err)
 {
     const rp_moments *mo = cols->mo;
-    size_t D = mo->d->width, folds = mo->nfolds ? mo->nfolds : 1, k = 0, want[RP_COLUMN_BLOCK];
-    for (size_t i = 0; i < n && k < RP_COLUMN_BLOCK; i++)
+    size_t D = mo->d->width, folds = mo->nfolds ? mo->nfolds : 1, k = 0, want[RP_GRAM_BLOCK];
+    for (size_t i = 0; i < n && k < RP_GRAM_BLOCK; i++)
         if (!cols->a[j[i]]) want[k++] = j[i];
     if (!k) return RP_OK;
     double *all = cols->gram + folds * k * D;

@@ -15,11 +15,11 @@ typedef struct rp_gram {
     size_t made;          /* columns computed so far */
 } rp_gram;
 
-#define RP_COLUMN_BLOCK 8
+#define RP_GRAM_BLOCK 16
 
 rp_status rp_gram_init(rp_gram *cols, const rp_moments *mo, rp_error *err);
 void rp_gram_release(rp_gram *cols);
-/* Makes columns j[n], n <= RP_COLUMN_BLOCK, of every set; those that are there already are skipped.
+/* Makes columns j[n], n <= RP_GRAM_BLOCK, of every set; those that are there already are skipped.
  */
 rp_status rp_gram_need(rp_gram *cols, const size_t *j, size_t n, rp_error *err);
 

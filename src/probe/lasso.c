@@ -226,14 +226,14 @@ static size_t violator(const rp_lasso *s, double a, double *by)
 
 static rp_status need(rp_lasso *s, size_t j, rp_error *err)
 {
-    size_t want[RP_COLUMN_BLOCK] = {j}, n = 1;
+    size_t want[RP_GRAM_BLOCK] = {j}, n = 1;
     if (column(s, j)) return RP_OK;
     for (size_t k = 0; k < s->width;
          k++) { /* the largest gradients among the columns not made yet */
         if (k == j || column(s, k) || dead(s, k)) continue;
         double g = fabs(s->q[k]);
-        if (n == RP_COLUMN_BLOCK && g <= fabs(s->q[want[n - 1]])) continue;
-        size_t at = n < RP_COLUMN_BLOCK ? n++ : n - 1;
+        if (n == RP_GRAM_BLOCK && g <= fabs(s->q[want[n - 1]])) continue;
+        size_t at = n < RP_GRAM_BLOCK ? n++ : n - 1;
         for (; at > 1 && g > fabs(s->q[want[at - 1]]); at--) want[at] = want[at - 1];
         want[at] = k;
     }

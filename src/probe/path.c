@@ -9,7 +9,7 @@ enum { PENALTIES = 100, PATIENCE = 15 };
 double rp_lasso_memory(size_t width, size_t folds)
 {
     double D = (double)width, columns = fmin(D, 2000);
-    return 8 * ((double)(2 * folds + 1) * D * columns + (double)(folds + 2) * D * RP_COLUMN_BLOCK);
+    return 8 * ((double)(2 * folds + 1) * D * columns + (double)(folds + 2) * D * RP_GRAM_BLOCK);
 }
 
 /* One label: its solvers, one a training set, and held-out errors sse[nsets - 1][npenalties][P]. */

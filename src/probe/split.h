@@ -8,10 +8,11 @@
 
 #include "base/error.h"
 
-/* Folds by query. outer[q] <- 0..folds-1 and inner[q] <- 0..ninner-1 for query q with rows[q] pairs:
- * in the order of a hash of (seed, qid) each query goes to the fold with the fewest pairs so far, so
- * folds differ by no more than the longest query. Inner labels are dealt out within each outer fold
- * in the same way, so the inner folds of an outer training set are its rows with inner label 0, 1,
+/* Folds by query. outer[q] <- 0..folds-1 and inner[q] <- 0..ninner-1 for query q with rows[q]
+ * pairs: in the order of a hash of (seed, qid) each query goes to the fold with the fewest pairs so
+ * far, so folds differ by no more than the longest query. Inner labels are dealt out within each
+ * outer fold in the same way, so the inner folds of an outer training set are its rows with inner
+ * label 0, 1,
  * ... RP_EARG when there are fewer queries than folds. */
 rp_status rp_split_queries(int *outer, int *inner, const char *const *qid, const size_t *rows,
                            size_t nqueries, size_t folds, size_t ninner, uint64_t seed,
