@@ -151,7 +151,7 @@ typedef struct rp_score_options {
     rp_inputs in;
     const char *model; /* Hugging Face directory */
     rp_template_options template_;
-    const char *output; /* TREC run, reranked */
+    const char *output; /* TREC run, reranked; beside it FILE.json: what it was made of */
     const char *tag;    /* default "rankprobe" */
     size_t memory;      /* bytes for activations of a chunk, default 2 GiB */
     int threads;
@@ -166,7 +166,7 @@ typedef struct rp_capture_options {
     rp_template_options template_;
     const char *const *views; /* [nviews] "site.tokens.pool", default { "resid_post.all.mean" } */
     size_t nviews;
-    const char *dtype;  /* "f32" (default), "f16", "i8" */
+    const char *dtype;  /* "f32" (default), "f16", "bf16", "i8" */
     const char *store;  /* directory to write; an unfinished one is continued */
     bool no_score;      /* base models without a score head */
     size_t shard_rows;  /* default 1024 */

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "run/drive.h"
@@ -38,12 +39,14 @@ rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const char *mode
 
 /* ---- what outputs record ---- */
 
-/* {"path", "checksum"}; a stream has no checksum, a missing input is null. */
+/* {"path", "checksum"}; a stream cannot be read twice: no checksum. An absent input is null. */
 static rp_status input_to_json(json_t *object, const char *key, const char *path, rp_error *err)
 {
     json_t *input = json_null();
     uint64_t sum = 0;
-    bool stream = path && strcmp(path, "-") == 0;
+    struct stat st;
+    bool stream = path && (strcmp(path, "-") == 0 || stat(path, &st) != 0 ||
+                           !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)));
 
     if (path && !stream) {
         rp_status status = rp_checksum_path(&sum, path, err);
