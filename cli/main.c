@@ -29,7 +29,7 @@ static void print_help(FILE *to)
     fputs("\n"
           "'rankprobe COMMAND --help' explains a command, with an example. Every command knows\n"
           "-q (quiet), -j N (threads), -h (help) and --version.\n\n"
-          "  rankprobe search --collection passages.tsv.gz --queries queries.tsv -o bm25.trec\n"
+          "  rankprobe search collection.tsv.gz queries.tsv -o bm25.trec\n"
           "  rankprobe eval qrels.txt bm25.trec\n"
           "  rankprobe study study.yaml\n",
           to);

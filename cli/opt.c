@@ -63,6 +63,9 @@ const char *rp_cli_suggest(const char *word, const char *const *names, size_t n)
             near = names[i];
         }
     }
+    for (size_t i = 0; !near && word[0] && i < n; i++) {
+        if (strncmp(names[i], word, strlen(word)) == 0) near = names[i];
+    }
     return near;
 }
 
@@ -355,21 +358,43 @@ static int row_of(const parser *p, int c)
     return -1;
 }
 
+static int unknown_option(const parser *p, const char *word)
+{
+    const char *names[MAX_OPTIONS];
+    char name[48];
+    word += 2; /* "--name=value" */
+    for (int i = 0; i < p->n; i++) names[i] = p->names[i];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    const char *near = rp_cli_suggest(name, names, (size_t)p->n);
+    if (near) return rp_cli_usage("unknown option '--%s'; did you mean '--%s'?", name, near);
+    return rp_cli_usage("unknown option '--%s'", name);
+}
+
 /* What getopt_long did not like: optopt is a letter, a long option's value, or 0. */
-static int complain(const parser *p, int c, char *word)
+static int complain(const parser *p, int c, const char *word)
 {
     int row = row_of(p, optopt);
     if (c == ':' && row >= 0) return rp_cli_usage("option '--%s' needs a value", p->names[row]);
     if (optopt >= 256) return rp_cli_usage("option '--%s' takes no value", p->names[optopt - 256]);
     if (optopt) return rp_cli_usage("unknown option '-%c'", optopt);
-    const char *names[MAX_OPTIONS];
-    for (int i = 0; i < p->n; i++) names[i] = p->names[i];
-    word += 2; /* "--name=value" */
-    char name[48];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
-    const char *near = rp_cli_suggest(name, names, (size_t)p->n);
-    if (near) return rp_cli_usage("unknown option '--%s'; did you mean '--%s'?", name, near);
-    return rp_cli_usage("unknown option '--%s'", name);
+    return unknown_option(p, word);
+}
+
+/* getopt_long takes any unambiguous beginning of a name; a script that relies on one breaks with
+ * the next option that begins alike, so only whole names are taken. */
+static bool is_abbreviated(const parser *p, int row, const char *word)
+{
+    return strncmp(word, "--", 2) == 0 && strcspn(word + 2, "=") < strlen(p->names[row]);
+}
+
+static int take(parser *p, int c, char **argv)
+{
+    int row = c == '?' || c == ':' ? -1 : row_of(p, c);
+    if (row < 0) return complain(p, c, argv[optind - 1]);
+    const char *word = argv[optind - 1];
+    if (optarg == word) word = argv[optind - 2];
+    if (c >= 256 && is_abbreviated(p, row, word)) return unknown_option(p, word);
+    return set(p->opt[row], optarg, p->no[row], &p->given[row]);
 }
 
 static int check_operands(const rp_usage *u, int n)
@@ -418,9 +443,7 @@ int rp_opt_parse(const rp_usage *u, int argc, char **argv, char ***operands, int
         goto done;
     }
     while (code < 0 && (c = getopt_long(argc, argv, p->shorts, p->longs, NULL)) != -1) {
-        int row = c == '?' || c == ':' ? -1 : row_of(p, c);
-        code = row < 0 ? complain(p, c, argv[optind - 1])
-                       : set(p->opt[row], optarg, p->no[row], &p->given[row]);
+        code = take(p, c, argv);
     }
     *operands = argv + optind;
     *n = argc - optind;

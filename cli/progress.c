@@ -1,5 +1,4 @@
 /* The host of the process: the command line, progress, warnings, interruption, the closing line. */
-#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -222,6 +221,8 @@ int rp_cli_usage(const char *fmt, ...)
 int rp_cli_flush(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-    fprintf(stderr, "rankprobe: standard output: %s\n", strerror(errno));
+    rp_error err;
+    rp_fail_errno(&err, "standard output");
+    fprintf(stderr, "rankprobe: %s\n", err.text);
     return 1;
 }

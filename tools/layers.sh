@@ -55,6 +55,10 @@ if [ ! -d "$build/src" ]; then
     bad "no objects in '$build': run make first"
     exit 1
 fi
+objects() { # objects FOLDER: of the sources that there are; older objects may lie around
+    find "$1" -name '*.c' | sed "s|^|$build/|; s|\\.c\$|.o|" | sort
+}
+
 declare -A home # symbol -> module
 for folder in src/*/; do
     module=$(basename "$folder")
@@ -63,7 +67,7 @@ for folder in src/*/; do
         [[ -v home[$symbol] ]] && bad "'$symbol' is defined in src/${home[$symbol]} and src/$module"
         home[$symbol]=$module
         [[ $symbol == rp_* ]] || bad "src/$module: global symbol '$symbol' does not start with rp_"
-    done < <(find "$build/src/$module" -name '*.o' -exec nm -g --defined-only {} + |
+    done < <(objects "src/$module" | xargs nm -g --defined-only |
         awk 'NF == 3 && $2 ~ /[TDBRV]/ && $3 !~ /^(__|\.)/ { print $3 }')
 done
 for folder in src/*/; do
@@ -76,12 +80,12 @@ for folder in src/*/; do
         elif ! may "$module" "$other"; then
             bad "src/$module needs '$symbol' of src/$other"
         fi
-    done < <(find "$build/src/$module" -name '*.o' -exec nm -u {} + |
+    done < <(objects "src/$module" | xargs nm -u |
         awk '$2 ~ /^rp_/ { print $2 }' | sort -u)
 done
 while read -r symbol; do
     [[ $symbol == rp_* || $symbol == main ]] || bad "cli: global symbol '$symbol' does not start with rp_"
-done < <(nm -g --defined-only "$build"/cli/*.o | awk 'NF == 3 && $2 ~ /[TDBR]/ && $3 !~ /^(__|\.)/ { print $3 }')
+done < <(objects cli | xargs nm -g --defined-only | awk 'NF == 3 && $2 ~ /[TDBR]/ && $3 !~ /^(__|\.)/ { print $3 }')
 while read -r symbol; do
     other=${home[$symbol]:-cli}
     case $other in
@@ -89,6 +93,6 @@ while read -r symbol; do
     esac
     grep -qE "\b$symbol\(" include/rankprobe.h && continue
     bad "cli needs '$symbol' of src/$other, which is not in rankprobe.h"
-done < <(nm -u "$build"/cli/*.o | awk '$2 ~ /^rp_/ { print $2 }' | sort -u)
+done < <(objects cli | xargs nm -u | awk '$2 ~ /^rp_/ { print $2 }' | sort -u)
 
 exit $failed

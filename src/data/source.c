@@ -219,6 +219,9 @@ rp_status rp_source_resolve(char *out, size_t cap, const char *path, const char 
         if (try_name(out, cap, path, *name)) return RP_OK;
     }
     if (only_tsv && find_only_tsv(out, cap, path)) return RP_OK;
-    return rp_fail(err, RP_EIO, "'%s': the directory has no %s%s", path, names[0],
-                   only_tsv ? " and not exactly one .tsv" : "");
+    if (only_tsv) {
+        return rp_fail(err, RP_EIO, "'%s': the directory has neither %s nor exactly one .tsv", path,
+                       names[0]);
+    }
+    return rp_fail(err, RP_EIO, "'%s': the directory has no %s", path, names[0]);
 }
