@@ -106,7 +106,7 @@ typedef struct rp_eval_options {
     const char *run_format;
     const char *measures; /* comma separated; default "ndcg@10,mrr@10,map,p@10,recall@100" */
     int relevance;        /* smallest grade that binary measures call relevant, default 1 */
-    const char *ties;     /* equal scores: "docid" (default; trec_eval's order), "rank" (the run's) */
+    const char *ties; /* equal scores: "docid" (default; trec_eval's order), "rank" (the run's) */
     bool per_query;
     bool complete;      /* average over the queries of the qrels, as trec_eval -c */
     const char *output; /* default "-" */
@@ -118,14 +118,14 @@ rp_status rp_eval(const rp_eval_options *o, const rp_host *host, rp_error *err);
 /* ---- features ------------------------------------------------------------------------------ */
 
 typedef struct rp_features_options {
-    rp_inputs in;           /* collection, queries, run; qrels for the grade column */
-    const char *select;     /* comma separated names or globs, default "mslr.*,sim.*" */
-    const char *analyzer;   /* for mslr.* and sim.*, default "standard" */
-    const char *stats;      /* "collection" (default), "pool": N, n_i, avgdl of mslr.* */
-    const char *sim_stats;  /* "pool" (default), "collection": idf of sim.* */
-    const char *idf;        /* "lucene" (default), "robertson", "smooth", "plain" */
-    const char *bm25;       /* preset of mslr.bm25, default "anserini" */
-    double k1, b;           /* NaN: the preset's */
+    rp_inputs in;              /* collection, queries, run; qrels for the grade column */
+    const char *select;        /* comma separated names or globs, default "mslr.*,sim.*" */
+    const char *analyzer;      /* for mslr.* and sim.*, default "standard" */
+    const char *stats;         /* "collection" (default), "pool": N, n_i, avgdl of mslr.* */
+    const char *sim_stats;     /* "pool" (default), "collection": idf of sim.* */
+    const char *idf;           /* "lucene" (default), "robertson", "smooth", "plain" */
+    const char *bm25;          /* preset of mslr.bm25, default "anserini" */
+    double k1, b;              /* NaN: the preset's */
     const char *const *derive; /* [nderive] "name = expression" over columns */
     size_t nderive;
     const char *format; /* "tsv" (default), "letor" */
@@ -141,10 +141,11 @@ rp_status rp_features(const rp_features_options *o, const rp_host *host, rp_erro
 
 /* How a pair becomes tokens (docs/FORMATS.md, "Templates"). */
 typedef struct rp_template_options {
-    const char *name;          /* "rankllama-pair" (default), "rankllama-string", "rankllama-eos", "custom" */
-    const char *custom;        /* {query} {title} {text} {bos} {eos} {sep}, for "custom" */
-    size_t max_query;          /* tokens, default 32 */
-    size_t max_passage;        /* tokens, default 164 */
+    const char
+        *name; /* "rankllama-pair" (default), "rankllama-string", "rankllama-eos", "custom" */
+    const char *custom; /* {query} {title} {text} {bos} {eos} {sep}, for "custom" */
+    size_t max_query;   /* tokens, default 32 */
+    size_t max_passage; /* tokens, default 164 */
 } rp_template_options;
 
 typedef struct rp_score_options {
@@ -166,10 +167,10 @@ typedef struct rp_capture_options {
     rp_template_options template_;
     const char *const *views; /* [nviews] "site.tokens.pool", default { "resid_post.all.mean" } */
     size_t nviews;
-    const char *dtype;  /* "f32" (default), "f16", "bf16", "i8" */
-    const char *store;  /* directory to write; an unfinished one is continued */
-    bool no_score;      /* base models without a score head */
-    size_t shard_rows;  /* default 1024 */
+    const char *dtype; /* "f32" (default), "f16", "bf16", "i8" */
+    const char *store; /* directory to write; an unfinished one is continued */
+    bool no_score;     /* base models without a score head */
+    size_t shard_rows; /* default 1024 */
     size_t memory;
     int threads;
 } rp_capture_options;
@@ -207,20 +208,21 @@ rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t lay
 
 typedef struct rp_probe_options {
     const char *store;
-    const char *features;  /* features.tsv */
-    const char *select;    /* labels: comma separated names or globs, default "*" */
-    const char *views;     /* globs, default "*" */
-    const char *layers;    /* "0,4-8", default all */
-    const char *protocols; /* comma separated, default "sound"; "sound", "paper-text", "paper-code" */
-    const char *method;    /* of `sound`: "ridge" (default), "lasso" */
-    double penalty;        /* of `sound`: fixed penalty; NaN: chosen by inner folds */
-    size_t folds, inner;   /* 5, 5 */
-    size_t bootstrap;      /* draws, default 2000 */
-    bool controls;         /* query-id and pair controls, default true */
-    int balance;           /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
-                            * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */
-    uint64_t seed;         /* default 1 */
-    const char *output;      /* probes.tsv */
+    const char *features; /* features.tsv */
+    const char *select;   /* labels: comma separated names or globs, default "*" */
+    const char *views;    /* globs, default "*" */
+    const char *layers;   /* "0,4-8", default all */
+    const char
+        *protocols;      /* comma separated, default "sound"; "sound", "paper-text", "paper-code" */
+    const char *method;  /* of `sound`: "ridge" (default), "lasso" */
+    double penalty;      /* of `sound`: fixed penalty; NaN: chosen by inner folds */
+    size_t folds, inner; /* 5, 5 */
+    size_t bootstrap;    /* draws, default 2000 */
+    bool controls;       /* query-id and pair controls, default true */
+    int balance;         /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
+                          * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */
+    uint64_t seed;       /* default 1 */
+    const char *output;  /* probes.tsv */
     const char *predictions; /* out-of-fold predictions (safetensors), NULL: none */
     int threads;
 } rp_probe_options;

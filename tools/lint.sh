@@ -59,7 +59,7 @@ trailing_blanks() {
         xargs -0 grep -nE '[[:blank:]]+$'; }
 }
 
-shell_scripts() { scripts | xargs shellcheck -x; }
+shell_scripts() { scripts | xargs shellcheck -x -S warning; }
 manual() { mandoc -T lint -W warning man/rankprobe.1; }
 python_compiles() {
     find tools bench demo -name '*.py' -print0 |

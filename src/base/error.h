@@ -1,7 +1,8 @@
 /*
  * Failing, warning and reporting progress. The one thing to know: nothing under src/ prints.
  *
- *     return rp_fail(err, RP_EFORMAT, "'%s' line %zu: rank is not a number: '%s'", path, line, field);
+ *     return rp_fail(err, RP_EFORMAT, "'%s' line %zu: rank is not a number: '%s'", path, line,
+ * field);
  */
 #ifndef RP_BASE_ERROR_H
 #define RP_BASE_ERROR_H

@@ -15,8 +15,8 @@ rp_status rp_grow(void *array, size_t *cap, size_t need, size_t size, rp_error *
 typedef struct rp_arena rp_arena;
 rp_arena *rp_arena_new(void);
 void rp_arena_free(rp_arena *arena);
-void *rp_arena_alloc(rp_arena *arena, size_t bytes);                     /* NULL: no memory */
-char *rp_arena_strndup(rp_arena *arena, const char *text, size_t n);     /* NUL-terminated */
+void *rp_arena_alloc(rp_arena *arena, size_t bytes);                 /* NULL: no memory */
+char *rp_arena_strndup(rp_arena *arena, const char *text, size_t n); /* NUL-terminated */
 char *rp_arena_strdup(rp_arena *arena, const char *text);
 
 /* A growing byte string, always NUL-terminated once something was appended. */

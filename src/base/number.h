@@ -24,9 +24,9 @@ typedef struct rp_rng {
 } rp_rng;
 void rp_rng_init(rp_rng *rng, uint64_t seed, uint64_t stream);
 uint64_t rp_rng_next(rp_rng *rng);
-double rp_rng_uniform(rp_rng *rng);              /* [0, 1) */
-double rp_rng_normal(rp_rng *rng);               /* Box-Muller, one value a call */
-size_t rp_rng_below(rp_rng *rng, size_t n);      /* [0, n), unbiased */
+double rp_rng_uniform(rp_rng *rng);         /* [0, 1) */
+double rp_rng_normal(rp_rng *rng);          /* Box-Muller, one value a call */
+size_t rp_rng_below(rp_rng *rng, size_t n); /* [0, n), unbiased */
 void rp_rng_shuffle(rp_rng *rng, size_t *index, size_t n);
 
 #endif
