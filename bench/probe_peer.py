@@ -1,14 +1,17 @@
 """Helper of probe.sh: makes a store with features, fits it with scikit-learn, compares.
 
-    probe.py make DIR queries pairs width layers labels
-    probe.py fit  DIR protocol            one layer; prints seconds and writes DIR/peer.PROTOCOL.tsv
-    probe.py compare DIR probes.tsv protocol
+    probe_peer.py make DIR queries pairs width layers labels
+    probe_peer.py fit DIR protocol      layer 0; prints "wall CPU fit-wall" seconds, writes DIR/peer.PROTOCOL.tsv
+    probe_peer.py clock DIR command ... runs it; prints "wall user system" seconds
+    probe_peer.py compare DIR probes.tsv protocol
 
 The activations are shaped like real ones: low-rank factors shared within a query, log-normal
 scales, a few massive units.
 """
 import json
 import os
+import resource
+import subprocess
 import sys
 import time
 
@@ -69,11 +72,12 @@ def load(path):
 
 def query_key(qid, salt, seed=1):
     word = np.array([seed, salt], dtype="<u8").tobytes()
-    return xxhash.xxh3_64_intdigest(qid, seed=xxhash.xxh3_64_intdigest(word, seed=0))
+    return xxhash.xxh3_64_intdigest(str(qid).encode(), seed=xxhash.xxh3_64_intdigest(word, seed=0))
 
 
 def pair_order(qid, docid):
-    key = [xxhash.xxh3_64_intdigest(d, seed=query_key(q, 0x70616972)) for q, d in zip(qid, docid)]
+    key = [xxhash.xxh3_64_intdigest(str(d).encode(), seed=query_key(q, 0x70616972))
+           for q, d in zip(qid, docid)]
     return np.argsort(np.array(key, dtype=np.uint64), kind="stable")
 
 
@@ -158,14 +162,23 @@ def fit_code(x, y, qid, docid):
 
 
 def fit(path, protocol):
+    began = time.perf_counter()
     qid, docid, x, y = load(path)
     started = time.perf_counter()
     if protocol == "sound":
         r2 = fit_sound(x, y, qid)
     else:
         r2 = (fit_text if protocol == "paper-text" else fit_code)(x, y, qid, docid)
-    print(f"{time.perf_counter() - started:.3f}")
+    now, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    print(f"{now - began:.3f} {used.ru_utime + used.ru_stime:.3f} {now - started:.3f}")
     np.savetxt(f"{path}/peer.{protocol}.tsv", r2)
+
+
+def clock(_, *words):
+    began = time.perf_counter()
+    subprocess.run(words, check=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{time.perf_counter() - began:.3f} {used.ru_utime:.3f} {used.ru_stime:.3f}")
 
 
 def compare(path, probes, protocol):
@@ -182,4 +195,4 @@ if __name__ == "__main__":
     if command == "make":
         make(directory, *map(int, rest))
     else:
-        {"fit": fit, "compare": compare}[command](directory, *rest)
+        {"fit": fit, "clock": clock, "compare": compare}[command](directory, *rest)

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Probing one layer for all labels against scikit-learn on the same protocols.
+#
+#     bench/probe.sh [QUERIES PAIRS WIDTH LABELS]
+#
+# Ours is the whole command: reading, fitting, scoring with 2,000 bootstrap draws, writing. The peer
+# is scikit-learn's fits (its reading is told apart): Ridge with all labels as one right-hand side
+# (sound: 17 penalties, 5 x 5 folds by query; paper-code) and Lasso label by label (paper-text) at its
+# default tolerance. Both on one thread: ours works on a layer with one, and at these sizes more only
+# slow the peer down. Activations are synthetic, shaped like real ones. Runs alternate, $ROUNDS (3)
+# of each. PYTHON needs numpy, scikit-learn, safetensors and xxhash.
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+rankprobe=${RANKPROBE:-build/rankprobe}
+queries=${1:-100} pairs=${2:-50} width=${3:-192} labels=${4:-48}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+peer() { "$python" bench/probe_peer.py "$@"; }
+
+peer make "$work" "$queries" "$pairs" "$width" 1 "$labels"
+echo "$((queries * pairs)) pairs, width $width, $labels labels"
+for protocol in ${PROTOCOLS:-sound paper-text paper-code}; do
+    : >"$work/times"
+    for _ in $(seq "${ROUNDS:-3}"); do
+        ours=$(peer clock "$work" "$rankprobe" probe "$work/store" "$work/features.tsv" \
+            --views 'resid*' --protocols "$protocol" --balance 0 --no-controls --select 'f*' -q \
+            -o "$work/probes.tsv")
+        theirs=$(peer fit "$work" "$protocol")
+        echo "$ours $theirs" >>"$work/times"
+    done
+    echo "$protocol: largest difference in R2 $(peer compare "$work" "$work/probes.tsv" "$protocol")"
+    bench/ratios.sh "$work/times"
+done
