@@ -76,7 +76,7 @@ static void write_axes(FILE *f, const line *lines, size_t n)
     const char *separator = "set ytics scale 0 (";
     for (size_t i = 0; i < n; i++) {
         fputs(separator, f);
-        rp_figure_quote(f, lines[i].name);
+        rp_figure_quote_tic(f, lines[i].name);
         fprintf(f, " %zu", i);
         separator = ", \\\n  ";
     }
@@ -109,7 +109,7 @@ static void write_plot(FILE *f, const char *name, bool published)
         "\\\n     '%s.tsv' using 5:1:($6-$5):(0) with vectors nohead linewidth 1.2 linecolor rgb "
         "'#%06x' notitle, \\\n     '%s.tsv' using 4:1 with points pointtype 12 pointsize 0.65 "
         "linecolor rgb '#%06x' notitle, \\\n     '%s.tsv' using 7:1 with points pointtype 13 "
-        "pointsize 0.8 linecolor rgb '#%06x' notitle\n",
+        "pointsize 0.8 linecolor rgb '#%06x' notitle" RP_FIGURE_END,
         separator, name, rp_palette_sound.light, name, rp_palette_within.light, name,
         rp_palette_within.light, name, rp_palette_within.light);
 }

@@ -53,7 +53,7 @@ static void write_names(FILE *f, const rp_results *res, const rp_panels *panels)
     for (size_t i = 0; i < panels->n; i++)
         for (size_t k = 0; k < panels->panel[i].n; k++, line++) {
             fputs(separator, f);
-            rp_figure_quote(f, res->features.name[panels->panel[i].feature[k]]);
+            rp_figure_quote_tic(f, res->features.name[panels->panel[i].feature[k]]);
             fprintf(f, " %zu", line);
             separator = ", \\\n  ";
         }

@@ -41,7 +41,7 @@ static void write_names(FILE *f, const rp_table *labels, size_t n, char axis)
     fprintf(f, "set %ctics scale 0 %s(", axis, axis == 'x' ? "rotate by 90 right " : "");
     for (size_t i = 0; i < n; i++) {
         if (i) fputs(", \\\n  ", f);
-        rp_figure_quote(f, rp_table_cell(labels, i, label));
+        rp_figure_quote_tic(f, rp_table_cell(labels, i, label));
         fprintf(f, " %zu", i);
     }
     fputs(")\n", f);
@@ -68,7 +68,7 @@ rp_status rp_figure_labels(rp_drawn *drawn, const char *dir, const rp_results *r
             "set xrange [-0.5:%zu.5]\nset yrange [%zu.5:-0.5]\nset lmargin 25\nset rmargin 1\n"
             "set tmargin 1\nset bmargin 12\nunset grid\nset border 0\nset tics font ',10'\n"
             "plot '%s.tsv' using 1:2:($1-0.46):($1+0.46):($2-0.46):($2+0.46):3 with boxxyerror "
-            "linecolor rgb variable fillstyle solid 1 noborder notitle\n",
+            "linecolor rgb variable fillstyle solid 1 noborder notitle" RP_FIGURE_END,
             n - 1, n - 1, figure.name);
     status = rp_figure_draw(&figure, err);
     memcpy(drawn->name, figure.name, sizeof drawn->name);

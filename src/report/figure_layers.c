@@ -102,11 +102,12 @@ static void write_labels(canvas *c, const rp_panel *panel)
     for (size_t k = 0; k < panel->n; k++) {
         size_t letters = strlen(rp_feature_short(c->res->features.name[panel->feature[k]]));
         double end = end_of(c, panel->feature[k]);
+        if (isnan(end)) letters += strlen(": undefined");
         if (letters > widest) widest = letters;
         labels[k] = (end_label){isnan(end) ? c->low : end, k};
     }
     spread(labels, panel->n, c->low, 1, LABEL_STEP * pixel);
-    fprintf(f, "set rmargin %zu\n", widest > 24 ? 19 : widest * 3 / 4 + 1);
+    fprintf(f, "set rmargin %zu\n", widest > 26 ? 24 : widest * 17 / 20 + 2);
     for (size_t k = 0; k < panel->n; k++) {
         size_t line = labels[k].line, feature = panel->feature[line];
         char text[256];
@@ -136,7 +137,7 @@ static void write_plot(canvas *c, const rp_panel *panel, size_t block)
             "%s'%s.tsv' index %zu using 1:2 with linespoints linecolor rgb '#%06x' linewidth 1.8 "
             "pointtype %d pointsize 0.45 notitle",
             separator, c->figure.name, block + k, rp_palette_series[k].light, points[k]);
-    fputc('\n', f);
+    fputs(RP_FIGURE_END, f);
 }
 
 static void write_panel(canvas *c, const rp_panel *panel)

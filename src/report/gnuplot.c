@@ -23,14 +23,28 @@ static void append_name(char *name, size_t cap, const char *part)
     name[n] = 0;
 }
 
-void rp_figure_quote(FILE *file, const char *text)
+static void quote(FILE *file, const char *text, bool tic)
 {
     fputc('\'', file);
     for (; *text; text++) {
-        if (*text == '\'') fputc('\'', file);
-        fputc((unsigned char)*text < ' ' ? ' ' : *text, file);
+        if (*text == '\'')
+            fputs("\u2019", file); /* gnuplot's own way of doubling it fails at a string's start */
+        else if (*text == '%' && tic)
+            fputs("%%", file);
+        else
+            fputc((unsigned char)*text < ' ' ? ' ' : *text, file);
     }
     fputc('\'', file);
+}
+
+void rp_figure_quote(FILE *file, const char *text)
+{
+    quote(file, text, false);
+}
+
+void rp_figure_quote_tic(FILE *file, const char *text)
+{
+    quote(file, text, true);
 }
 
 void rp_figure_number(FILE *file, double value)
@@ -137,15 +151,23 @@ static int spawn(pid_t *pid, int *words, const char *dir, const char *file)
     return failed;
 }
 
-/* Everything that gnuplot said, so that it never blocks; the first `cap` bytes are kept. */
+/* Reads everything that gnuplot says, so that it never blocks, and keeps the end of it: the error
+ * comes after any warnings. */
 static void listen_to(int words, char *said, size_t cap)
 {
     char buffer[512];
     size_t n = 0;
     ssize_t got;
     while ((got = read(words, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR))
-        for (ssize_t i = 0; i < got && n + 1 < cap; i++)
-            said[n++] = buffer[i] == '\n' || buffer[i] == '\t' ? ' ' : buffer[i];
+        for (ssize_t i = 0; i < got; i++) {
+            if (n + 1 == cap) {
+                memmove(said, said + cap / 2, n - cap / 2);
+                n -= cap / 2;
+            }
+            bool space = isspace((unsigned char)buffer[i]);
+            if (!space || (n && said[n - 1] != ' ')) said[n++] = space ? ' ' : buffer[i];
+        }
+    while (n && said[n - 1] == ' ') n--;
     said[n] = 0;
     close(words);
 }
@@ -168,10 +190,8 @@ static rp_status run(const rp_figure *figure, rp_error *err)
     while (waitpid(pid, &state, 0) < 0)
         if (errno != EINTR) return rp_fail_errno(err, "gnuplot");
     if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return RP_OK;
-    const char *text = said;
-    while (*text == ' ') text++;
     return rp_fail(err, RP_EIO, "gnuplot failed on '%s': %s", figure->script_path,
-                   *text ? text : "it said nothing");
+                   *said ? said : "it said nothing");
 }
 
 rp_status rp_figure_draw(rp_figure *figure, rp_error *err)

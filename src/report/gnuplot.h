@@ -35,8 +35,14 @@ void rp_figure_panel(rp_figure *figure);
 rp_status rp_figure_draw(rp_figure *figure, rp_error *err);
 void rp_figure_release(rp_figure *figure);
 
+/* Ends a plot command. gnuplot fails where no point at all is defined, so the last thing plotted is
+ * a line outside of the frame. */
+#define RP_FIGURE_END ", \\\n     -9 with lines notitle\n"
+
 /* A single-quoted gnuplot string. */
 void rp_figure_quote(FILE *file, const char *text);
+/* The same as the name of a tic, which gnuplot takes for a format. */
+void rp_figure_quote_tic(FILE *file, const char *text);
 /* A number, or `nan`, which the scripts declare as missing. */
 void rp_figure_number(FILE *file, double value);
 

@@ -79,15 +79,14 @@ static void put_compare(rp_page *page, const rp_drawn *drawn)
         html,
         "<li style=\"--c:var(--sound)\">%s, best layer</li><li class=\"diamond\" "
         "style=\"--c:var(--within)\">within queries, 95 %% interval (filled: survives)</li></ul>"
-        "<div class=\"card\" style=\"max-width:820px\">",
+        "<div class=\"card scroll\" style=\"max-width:820px\"><div style=\"min-width:540px\">",
         protocols->name[page->sound]);
     put_panel(page, drawn, 1,
               "best R\u00b2 of each feature as published, under a split by query, and "
               "within queries");
-    rp_html_put(
-        html,
-        "</div><figcaption>The length of a grey bar is what a finding owes to sharing queries "
-        "between training and test. Values below \u22120.15 stand at the left edge.");
+    rp_html_put(html, "</div></div><figcaption>The length of a grey bar is what a finding owes to "
+                      "sharing queries "
+                      "between training and test. Values below \u22120.15 stand at the left edge.");
     put_downloads(html, drawn);
     rp_html_put(html, "</figcaption></figure>");
 }

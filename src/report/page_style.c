@@ -73,7 +73,7 @@ static const char tables[] =
 
 static const char figures[] =
     "figure{margin:14px 0 22px}"
-    "figure svg{display:block;width:100%;height:auto}"
+    "figure svg{display:block;width:100%;height:auto;overflow:visible}"
     "figcaption{max-width:52em;margin-top:8px}"
     ".card{background:var(--card);border:1px solid var(--grid);border-radius:10px;padding:10px}"
     ".panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));"
