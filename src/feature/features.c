@@ -40,7 +40,7 @@ typedef struct job {
     bool scan, sim_scan; /* mslr or sim.kl, sim's idf look at the collection */
     rp_feature_settings settings;
     topic *topic;         /* [ntopics] in the analysis of mslr and sim */
-    topic *paper_topic;   /* [ntopics] in scikit-learn's */
+    topic *paper_topic;   /* [ntopics] in scikit-learn's; may be the same */
     rp_vocabulary wanted; /* terms to look for in the collection */
     double *n, *cf;       /* [wanted] */
     rp_scan_totals totals;
@@ -61,8 +61,8 @@ static void release_topics(topic *topics, size_t n)
 
 static void release(job *j)
 {
+    if (j->paper_topic != j->topic) release_topics(j->paper_topic, j->pairs.ntopics);
     release_topics(j->topic, j->pairs.ntopics);
-    release_topics(j->paper_topic, j->pairs.ntopics);
     rp_vocabulary_release(&j->wanted);
     free(j->n);
     free(j->cf);
@@ -309,7 +309,11 @@ static rp_status run(job *j, rp_error *err)
     j->errors = rp_alloc(j->pairs.ntopics + 1, sizeof *j->errors);
     if (!j->errors) return rp_fail_memory(err, j->pairs.ntopics * sizeof *j->errors);
     if (j->mslr || j->sim) status = analyse_topics(j, &j->topic, j->o->analyzer, err);
-    if (j->paper && !status) status = analyse_topics(j, &j->paper_topic, "sklearn", err);
+    bool same = j->topic && !strcmp(j->o->analyzer, "sklearn");
+    if (j->paper && same) j->paper_topic = j->topic;
+    if (j->paper && !same && !status) {
+        status = analyse_topics(j, &j->paper_topic, "sklearn", err);
+    }
     if (j->scan && !status) status = scan_collection(j, err);
     if (!status) status = fill(j, err);
     if (status) return status;

@@ -182,10 +182,6 @@ static rp_status run_english(rp_analyzer *a, const char *text, size_t len, rp_er
 
 static bool is_word_character(int32_t c)
 {
-    if (c < 0x80) {
-        int32_t letter = c | 0x20;
-        return c == '_' || (c >= '0' && c <= '9') || (letter >= 'a' && letter <= 'z');
-    }
     switch (utf8proc_category(c)) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
@@ -225,8 +221,8 @@ static bool is_case_ignorable(int32_t c)
     return class == RP_WB_MIDLETTER || class == RP_WB_MIDNUMLET || class == RP_WB_SINGLE;
 }
 
-/* Is the capital sigma at `at` the last letter of a word (Unicode 3.13, Final_Sigma)? `before` is
- * the last code point in front of it that is not case-ignorable, 0 if there is none. */
+/* Is a capital sigma the last letter of a word (Unicode 3.13, Final_Sigma)? `before` is the last
+ * code point in front of it that is not case-ignorable, 0 if there is none. */
 static bool is_final_sigma(int32_t before, const char *text, size_t len, size_t behind)
 {
     if (!before || !is_cased(before)) return false;
@@ -241,50 +237,82 @@ static bool is_final_sigma(int32_t before, const char *text, size_t len, size_t 
     return true;
 }
 
-/* str.lower(): simple lower case but for final sigma and the capital I with a dot. */
-static int32_t lower_python(int32_t c, int32_t before, const char *text, size_t len, size_t behind)
+/* What is before a capital sigma: the last code point up to `end` that is not case-ignorable. */
+static int32_t code_point_before(const char *text, size_t end)
 {
-    if (c == 0x3a3) return is_final_sigma(before, text, len, behind) ? 0x3c2 : 0x3c3;
-    return utf8proc_tolower(c);
+    while (end) {
+        size_t at = end - 1;
+        while (at && ((unsigned char)text[at] & 0xc0) == 0x80) at--;
+        int32_t c;
+        utf8proc_ssize_t n =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(end - at), &c);
+        if (n <= 0 || at + (size_t)n != end) return 0;
+        if (!is_case_ignorable(c)) return c;
+        end = at;
+    }
+    return 0;
 }
+
+/* One code point from text[at]; appends its lower case if it is a word character. Returns its
+ * length; *joins: it is one, *ends: the word ends behind it. */
+static size_t take_character(char **out, bool *joins, bool *ends, const char *text, size_t len,
+                             size_t at)
+{
+    int32_t c;
+    utf8proc_ssize_t n =
+        utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &c);
+    *joins = n > 0 && is_word_character(c);
+    *ends = !*joins || c == 0x130;
+    if (c == 0x130 && *joins) {
+        *(*out)++ = 'i'; /* and a combining dot, which ends the word */
+    } else if (*joins) {
+        bool final =
+            c == 0x3a3 && is_final_sigma(code_point_before(text, at), text, len, at + (size_t)n);
+        c = final ? 0x3c2
+                  : utf8proc_tolower(c); /* str.lower() is simple lower case but for these */
+        *out += utf8proc_encode_char(c, (utf8proc_uint8_t *)*out);
+    }
+    return n > 0 ? (size_t)n : 1;
+}
+
+/* The lower case of ASCII word characters, 0 for all other bytes. */
+static const char ascii_lower[256] = {
+    ['_'] = '_',    ['0'] = '0',    ['1'] = '1',    ['2'] = '2',    ['3'] = '3',    ['4'] = '4',
+    ['5'] = '5',    ['6'] = '6',    ['7'] = '7',    ['8'] = '8',    ['9'] = '9',
+#define BOTH(upper, lower) [upper] = lower, [lower] = lower
+    BOTH('A', 'a'), BOTH('B', 'b'), BOTH('C', 'c'), BOTH('D', 'd'), BOTH('E', 'e'), BOTH('F', 'f'),
+    BOTH('G', 'g'), BOTH('H', 'h'), BOTH('I', 'i'), BOTH('J', 'j'), BOTH('K', 'k'), BOTH('L', 'l'),
+    BOTH('M', 'm'), BOTH('N', 'n'), BOTH('O', 'o'), BOTH('P', 'p'), BOTH('Q', 'q'), BOTH('R', 'r'),
+    BOTH('S', 's'), BOTH('T', 't'), BOTH('U', 'u'), BOTH('V', 'v'), BOTH('W', 'w'), BOTH('X', 'x'),
+    BOTH('Y', 'y'), BOTH('Z', 'z')};
 
 static rp_status run_sklearn(rp_analyzer *a, const char *text, size_t len, rp_error *err)
 {
     char *out = a->lower + a->lower_len, *begin = out;
     size_t characters = 0;
-    int32_t before = 0;
     rp_status status = RP_OK;
-    for (size_t at = 0; at <= len && !status;) {
-        int32_t c = at < len ? (unsigned char)text[at] : 0;
-        size_t n = 1;
-        if (c >= 0x80) {
-            utf8proc_ssize_t m = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
-                                                  (utf8proc_ssize_t)(len - at), &c);
-            if (m <= 0) c = 0;
-            if (m > 0) n = (size_t)m;
-        }
-        at += n;
-        if (is_word_character(c)) {
-            if (c < 0x80) {
-                *out++ = lower_ascii(c);
-            } else if (c == 0x130) {
-                *out++ = 'i'; /* and a combining dot, which ends the word */
-            } else {
-                c = lower_python(c, before, text, len, at);
-                out += utf8proc_encode_char(c, (utf8proc_uint8_t *)out);
-            }
+    for (size_t at = 0; at < len && !status;) {
+        bool joins = true, ends = false;
+        char lower;
+        for (; at < len && (lower = ascii_lower[(unsigned char)text[at]]); at++) {
+            *out++ = lower;
             characters++;
         }
-        if (c == 0x130 || !is_word_character(c)) {
-            if (characters >= 2) status = push(a, begin, (size_t)(out - begin), err);
-            begin = out;
-            characters = 0;
+        if (at == len) break;
+        if ((unsigned char)text[at] < 0x80) {
+            joins = false;
+            ends = true;
+            at++;
+        } else {
+            at += take_character(&out, &joins, &ends, text, len, at);
         }
-        if (c < 0x80 ? c != '\'' && c != '.' && c != ':' && c != '^' && c != '`'
-                     : !is_case_ignorable(c)) {
-            before = c;
-        }
+        characters += joins;
+        if (!ends) continue;
+        if (characters >= 2) status = push(a, begin, (size_t)(out - begin), err);
+        begin = out;
+        characters = 0;
     }
+    if (characters >= 2 && !status) status = push(a, begin, (size_t)(out - begin), err);
     a->lower_len = (size_t)(out - a->lower);
     return status;
 }
