@@ -254,7 +254,11 @@ rp_status rp_unit_fit(rp_result *out, float *predictions, const rp_plan *plan, c
                       size_t draws, rp_error *err)
 {
     rp_status status = RP_OK;
-    for (size_t p = 0; p < labels->n; p++) out[p] = undefined;
+    for (size_t p = 0; p < labels->n; p++) {
+        out[p] = undefined;
+        for (size_t i = 0; i < rows->n && plan->constant[p]; i++)
+            out[p].n += isfinite(labels->y[p][i]) ? 1 : 0;
+    }
     if (predictions)
         for (size_t i = 0; i < labels->n * rows->n; i++) predictions[i] = NAN;
     for (size_t g = 0; g < plan->ngroups && !status; g++) {

@@ -326,6 +326,53 @@ static void a_value_that_is_not_finite_is_named(void **state)
     arrays_release(&a);
 }
 
+static int cancel(void *arg, const char *what, size_t done, size_t total)
+{
+    (void)arg;
+    assert_string_equal(what, "probes");
+    return done > 0 && done < total;
+}
+
+static void a_host_that_asks_to_stop_stops_the_job(void **state)
+{
+    (void)state;
+    arrays a;
+    rp_job job;
+    rp_error err;
+    const rp_host host = {.progress = cancel};
+    rp_probe_options o = golden_options();
+    arrays_golden(&a);
+    assert_ok(rp_job_init(&job, &a.source, &o, &host, &err), &err);
+    assert_int_equal(rp_job_run(&job, &err), RP_ECANCEL);
+    rp_job_release(&job);
+    arrays_release(&a);
+}
+
+static void a_ranker_that_scores_by_length_is_seen_through_by_the_baseline(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"length", "noise"};
+    arrays a;
+    double *y[2];
+    rp_job job;
+    rp_probe_options o;
+    leaky(&a, y, 20, 20);
+    for (size_t i = 0; i < a.source.n; i++) {
+        a.row[i].score = log((double)a.row[i].tokens);
+        y[0][i] = 3 * a.row[i].score + .01 * y[1][i];
+    }
+    rp_probe_options_init(&o);
+    o.features = arrays_features(&a, name, (const double *const *)y, 2);
+    run(&job, &a, &o);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, "length")->score.within > .99);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_SCORE, 0, "length")->score.within > .99);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, "ranker.score")->score.r2 > .99);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, "noise")->score.r2 < .05);
+    rp_job_release(&job);
+    free(y[0]), free(y[1]);
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +386,8 @@ int main(void)
         cmocka_unit_test(missing_values_cost_only_their_own_label_rows),
         cmocka_unit_test(bad_requests_are_refused_by_name),
         cmocka_unit_test(a_value_that_is_not_finite_is_named),
+        cmocka_unit_test(a_host_that_asks_to_stop_stops_the_job),
+        cmocka_unit_test(a_ranker_that_scores_by_length_is_seen_through_by_the_baseline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
