@@ -1,4 +1,6 @@
 /* rankprobe features: IR features of the pairs of a run. */
+#include <stdio.h>
+
 #include "cli/cli.h"
 
 static const char about[] =
@@ -15,11 +17,23 @@ static const char about[] =
     "--labels writes what every column is worth as a label: share of variance between queries, "
     "constants, duplicates, correlations.";
 
+static int list_features(void)
+{
+    const char *name, *meaning;
+    for (size_t i = 0; (name = rp_features_at(i, &meaning)); i++) {
+        printf("%-24s %s\n", name, meaning);
+    }
+    if (!fflush(stdout) && !ferror(stdout)) return 0;
+    const rp_error err = {RP_EIO, "cannot write to standard output"};
+    return rp_cli_finish(RP_EIO, &err);
+}
+
 int rp_cmd_features(int argc, char **argv)
 {
     rp_features_options o;
     rp_features_options_init(&o);
     rp_opt_list derive = {0};
+    bool list = false;
     const rp_opt options[] = {
         {"", 0, RP_OPT_FLAG, NULL, NULL, "inputs", NULL},
         {"run", 0, RP_OPT_STRING, &o.in.run, "FILE", "candidates of every query", NULL},
@@ -38,6 +52,7 @@ int rp_cmd_features(int argc, char **argv)
         {"top", 'k', RP_OPT_SIZE, &o.in.top, "N", "first N candidates of each query; 0 is all",
          NULL},
         {"", 0, RP_OPT_FLAG, NULL, NULL, "features", NULL},
+        {"list", 0, RP_OPT_FLAG, &list, NULL, "print the features and what they are", NULL},
         {"select", 's', RP_OPT_STRING, &o.select, "LIST", "names or globs, comma separated", NULL},
         {"derive", 'd', RP_OPT_LIST, &derive, "DEF",
          "a column 'NAME = EXPRESSION', paper-groups or paper-groups-published", NULL},
@@ -77,6 +92,7 @@ int rp_cmd_features(int argc, char **argv)
     char **operands;
     int n, code = rp_opt_parse(&usage, argc, argv, &operands, &n);
     if (code >= 0) return code;
+    if (list) return list_features();
     if (!o.in.run) return rp_cli_usage("--run is required");
     o.derive = derive.item;
     o.nderive = derive.n;

@@ -136,6 +136,8 @@ typedef struct rp_features_options {
 
 void rp_features_options_init(rp_features_options *o);
 rp_status rp_features(const rp_features_options *o, const rp_host *host, rp_error *err);
+/* The i-th feature's name and meaning; NULL beyond the last. */
+const char *rp_features_at(size_t i, const char **meaning);
 
 /* ---- models: score and capture ------------------------------------------------------------- */
 

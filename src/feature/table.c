@@ -92,3 +92,10 @@ const rp_feature rp_features_table[] = {
     SIM("js", js, "Jensen-Shannon divergence of the term distributions"),
 };
 const size_t rp_features_count = sizeof rp_features_table / sizeof *rp_features_table;
+
+const char *rp_features_at(size_t i, const char **meaning)
+{
+    if (i >= rp_features_count) return NULL;
+    *meaning = rp_features_table[i].meaning;
+    return rp_features_table[i].name;
+}
