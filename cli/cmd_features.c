@@ -28,6 +28,20 @@ static int list_features(void)
     return rp_cli_finish(RP_EIO, &err);
 }
 
+static const char example[] =
+    "rankprobe features --run bm25.trec --queries queries.tsv \\\n"
+    "    --collection collection.tsv.gz --qrels qrels.txt --select 'mslr.*,paper.*' \\\n"
+    "    --derive 'log_length = log1p(mslr.stream_length)' --derive paper-groups \\\n"
+    "    -o features.tsv --labels labels.tsv";
+
+static int run(rp_features_options *o)
+{
+    rp_error err;
+    if (!o->in.run) return rp_cli_usage("--run is required");
+    o->threads = rp_cli_threads();
+    return rp_cli_finish(rp_features(o, rp_cli_host(), &err), &err);
+}
+
 int rp_cmd_features(int argc, char **argv)
 {
     rp_features_options o;
@@ -78,25 +92,12 @@ int rp_cmd_features(int argc, char **argv)
         {"labels", 0, RP_OPT_STRING, &o.labels, "FILE", "the label report", NULL},
         {0},
     };
-    const rp_usage usage = {
-        .name = "features",
-        .operands = "",
-        .about = about,
-        .example =
-            "rankprobe features --run bm25.trec --queries queries.tsv \\\n"
-            "    --collection collection.tsv.gz --qrels qrels.txt --select 'mslr.*,paper.*' \\\n"
-            "    --derive 'log_length = log1p(mslr.stream_length)' --derive paper-groups \\\n"
-            "    -o features.tsv --labels labels.tsv",
-        .options = options,
-    };
+    const rp_usage usage = {"features", "", about, example, options, 0, 0};
     char **operands;
     int n, code = rp_opt_parse(&usage, argc, argv, &operands, &n);
     if (code >= 0) return code;
     if (list) return list_features();
-    if (!o.in.run) return rp_cli_usage("--run is required");
     o.derive = derive.item;
     o.nderive = derive.n;
-    o.threads = rp_cli_threads();
-    rp_error err;
-    return rp_cli_finish(rp_features(&o, rp_cli_host(), &err), &err);
+    return run(&o);
 }
