@@ -2,7 +2,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/memory.h"
 #include "probe/job.h"
 #include "store/layout.h"
@@ -52,6 +54,18 @@ static char *describe(const char *manifest)
     return text;
 }
 
+/* A file that cannot be written is better known now than after the work. */
+static rp_status check_writable(const char *path, rp_error *err)
+{
+    rp_out out = {0};
+    struct stat st;
+    if (!path || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+        return RP_OK; /* a pipe is opened once only */
+    rp_status status = rp_out_open(&out, path, err);
+    rp_out_release(&out);
+    return status;
+}
+
 rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err)
 {
     rp_store *store = NULL;
@@ -61,6 +75,8 @@ rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err
     rp_status status;
     if (!o->store || !o->features || !o->output)
         return rp_fail(err, RP_EARG, "a probe needs a store, features and an output");
+    if ((status = check_writable(o->output, err))) return status;
+    if ((status = check_writable(o->predictions, err))) return status;
     if ((status = rp_store_open(&store, o->store, err))) return status;
     if ((status = open_source(&source, store, err))) goto done;
     status = rp_path_join(manifest, sizeof manifest, o->store, RP_STORE_MANIFEST, err);

@@ -326,6 +326,29 @@ static void a_value_that_is_not_finite_is_named(void **state)
     arrays_release(&a);
 }
 
+static void a_handful_of_pairs_is_undefined_or_a_number_but_no_failure(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"a", "b"};
+    for (size_t n = 1; n <= 14; n++) {
+        arrays a;
+        double *y[2];
+        rp_job job;
+        rp_probe_options o;
+        leaky(&a, y, 1, n);
+        rp_probe_options_init(&o);
+        o.features = arrays_features(&a, name, (const double *const *)y, 2);
+        o.protocols = "paper-text,paper-code";
+        run(&job, &a, &o);
+        for (size_t i = 0; i < 2 * job.nunits * job.labels.n; i++)
+            assert_true(job.result[i].defined != isnan(job.result[i].score.r2));
+        assert_true(n < 8 || arrays_result(&job, 1, "made", 0, "b")->defined);
+        rp_job_release(&job);
+        free(y[0]), free(y[1]);
+        arrays_release(&a);
+    }
+}
+
 static int cancel(void *arg, const char *what, size_t done, size_t total)
 {
     (void)arg;
@@ -386,6 +409,7 @@ int main(void)
         cmocka_unit_test(missing_values_cost_only_their_own_label_rows),
         cmocka_unit_test(bad_requests_are_refused_by_name),
         cmocka_unit_test(a_value_that_is_not_finite_is_named),
+        cmocka_unit_test(a_handful_of_pairs_is_undefined_or_a_number_but_no_failure),
         cmocka_unit_test(a_host_that_asks_to_stop_stops_the_job),
         cmocka_unit_test(a_ranker_that_scores_by_length_is_seen_through_by_the_baseline),
     };
