@@ -5,6 +5,7 @@
 #include "model/tokenizer_parts.h"
 
 #define DEPTH_LIMIT 32
+#define CONTENT_LIMIT 4096 /* bytes of what Prepend and Replace put in */
 
 struct rp_normalizer {
     rp_status (*apply)(const rp_normalizer *n, rp_text *out, rp_text *text, void **match,
@@ -39,6 +40,16 @@ static rp_status prepend(const rp_normalizer *n, rp_text *out, rp_text *text, vo
     return status ? status : rp_text_append(out, text->data, text->len, err);
 }
 
+/* Appends what replaces a match. A file may ask for replacement upon replacement. */
+static rp_status put_content(const rp_normalizer *n, rp_text *out, rp_error *err)
+{
+    if (out->len > RP_GROWTH_LIMIT)
+        return rp_fail(err, RP_ENOMEM,
+                       "the tokenizer's normalizer makes a text longer than %zu bytes",
+                       RP_GROWTH_LIMIT);
+    return rp_text_append(out, n->content, n->content_len, err);
+}
+
 static rp_status replace_byte(const rp_normalizer *n, rp_text *out, const rp_text *text,
                               rp_error *err)
 {
@@ -47,7 +58,7 @@ static rp_status replace_byte(const rp_normalizer *n, rp_text *out, const rp_tex
     while (!status && s < end) {
         const char *hit = memchr(s, n->byte, (size_t)(end - s));
         status = rp_text_append(out, s, (size_t)((hit ? hit : end) - s), err);
-        if (!status && hit) status = rp_text_append(out, n->content, n->content_len, err);
+        if (!status && hit) status = put_content(n, out, err);
         s = hit ? hit + 1 : end;
     }
     return status;
@@ -72,7 +83,7 @@ static rp_status replace(const rp_normalizer *n, rp_text *out, rp_text *text, vo
             if (first < e || !n->content_len) *start = false;
         }
         status = rp_text_append(out, text->data + from, s - from, err);
-        if (!status) status = rp_text_append(out, n->content, n->content_len, err);
+        if (!status) status = put_content(n, out, err);
         from = e;
     }
     if (!status) status = rp_text_append(out, text->data + from, text->len - from, err);
@@ -191,6 +202,9 @@ static rp_status content(rp_normalizer *n, const json_t *json, const char *key, 
     n->content_len = json_string_length(v);
     n->content = strndup(json_string_value(v), n->content_len);
     if (!n->content) return rp_fail_memory(err, n->content_len);
+    if (n->content_len > CONTENT_LIMIT)
+        return rp_fail(err, RP_EFORMAT, "'%s': '%s' of the normalizer is longer than %d bytes",
+                       path, key, CONTENT_LIMIT);
     if (strlen(n->content) != n->content_len)
         return rp_fail(err, RP_EFORMAT, "'%s': '%s' of the normalizer holds a NUL", path, key);
     return RP_OK;

@@ -15,8 +15,9 @@
 #include "base/memory.h"
 #include "model/tokenizer.h"
 
-#define RP_TOKEN_LIMIT ((size_t)1 << 24) /* ids lie below */
-#define RP_PIECE_LIMIT ((size_t)1 << 22) /* entries of a vocabulary */
+#define RP_TOKEN_LIMIT ((size_t)1 << 24)  /* ids lie below */
+#define RP_PIECE_LIMIT ((size_t)1 << 22)  /* entries of a vocabulary */
+#define RP_GROWTH_LIMIT ((size_t)1 << 30) /* bytes that a text may grow to on its way */
 
 /* ---- UTF-8 and characters (tokenizer_text.c) ------------------------------------------------ */
 

@@ -10,7 +10,9 @@
 #include "model/tokenizer_regex.h"
 
 #define SPACE "\\p{Z}\\x{09}-\\x{0d}\\x{85}"
-#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define LETTERS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* outside classes, Oniguruma counts the fractions and superscripts of Latin-1 as word characters */
+#define WORD LETTERS "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 typedef struct reader {
     const char *s;
@@ -147,7 +149,7 @@ typedef struct escape {
 static const escape escapes[] = {
     {'s', "[" SPACE "]", SPACE},
     {'S', "[^" SPACE "]", "\\S\\x{180e}"}, /* PCRE2's \s has U+180E, White_Space has not */
-    {'w', "[" WORD "]", WORD},
+    {'w', "[" WORD "]", LETTERS},
     {'W', "[^" WORD "]", NULL},
     {'b', "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))", "\\x{08}"},
     {'B', "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))", NULL},

@@ -227,6 +227,9 @@ static rp_status byte_level(const step *st, rp_slices *s, rp_error *err)
     if (!status && st->pattern) status = cut(st, s, err);
     if (status || st->raw) return status;
     rp_text *text = other_text(s);
+    if (s->n && s->slice[s->n - 1].at + s->slice[s->n - 1].len > RP_GROWTH_LIMIT)
+        return rp_fail(err, RP_ENOMEM, "the tokenizer makes a text longer than %zu bytes",
+                       RP_GROWTH_LIMIT);
     for (size_t i = 0; i < s->n && !status; i++) {
         size_t at = text->len;
         status = rp_byte_chars(text, s->base + s->slice[i].at, s->slice[i].len, err);
