@@ -19,8 +19,8 @@ typedef struct rp_tokenizer rp_tokenizer;
  * support (model type, normaliser, pre-tokeniser, post-processor). */
 rp_status rp_tokenizer_open(rp_tokenizer **tok, const char *path, rp_error *err);
 void rp_tokenizer_free(rp_tokenizer *tok);
-size_t rp_tokenizer_size(const rp_tokenizer *tok); /* largest id + 1 */
-const char *rp_tokenizer_piece(const rp_tokenizer *tok, int32_t id); /* NULL: no such id */
+size_t rp_tokenizer_size(const rp_tokenizer *tok);                     /* largest id + 1 */
+const char *rp_tokenizer_piece(const rp_tokenizer *tok, int32_t id);   /* NULL: no such id */
 int32_t rp_tokenizer_find(const rp_tokenizer *tok, const char *piece); /* -1: none */
 /* Special tokens by role ("bos", "eos", "sep", "unk", "pad"), from tokenizer_config.json or
  * special_tokens_map.json beside it, else from the post-processor and the usual names; -1: none. */
@@ -39,8 +39,8 @@ typedef struct rp_span {
 /* Appends the post-processor's template around a [na] (and b [nb] unless b is NULL) to out; spans
  * [2] (may be NULL) are the places of a and b, counted from the start of what was appended; segment
  * (may be NULL) receives the type id of every token appended. */
-rp_status rp_tokenizer_assemble(const rp_tokenizer *tok, rp_ids *out, rp_span *spans, rp_ids *segment,
-                                const int32_t *a, size_t na, const int32_t *b, size_t nb,
-                                rp_error *err);
+rp_status rp_tokenizer_assemble(const rp_tokenizer *tok, rp_ids *out, rp_span *spans,
+                                rp_ids *segment, const int32_t *a, size_t na, const int32_t *b,
+                                size_t nb, rp_error *err);
 
 #endif
