@@ -24,7 +24,9 @@ static void write_tile(FILE *f, size_t layer, size_t line, const rp_result *row,
     else
         snprintf(text, sizeof text, "%.0f", 100 * value);
     fprintf(f, "%zu\t%zu\t%u\t%s\t%u\t", layer, line, tile(value, rp_palette_sound.light), text,
-            value > 0.55 ? rp_palette_on_tile.light : rp_palette_muted.light);
+            value > 0.55   ? rp_palette_on_tile.light
+            : value > 0.25 ? 0
+                           : rp_palette_muted.light);
     rp_figure_number(f, value);
     fprintf(f, "\t%s\n", name);
 }

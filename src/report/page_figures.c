@@ -121,30 +121,39 @@ void rp_page_put_figures(rp_page *page, size_t view)
     rp_html_put(html, "</div>\n");
 }
 
-/* A table as it is, numbers to the right; columns whose name starts with `skip` are left out. */
-static void put_table(rp_html *html, const rp_table *table, const char *skip, const char *label)
+/* Numbers short enough to compare, file names without their folders, all else as it is. */
+static void put_cell(rp_html *html, const char *cell, bool head)
 {
     double value;
+    char text[32];
+    if (head) {
+        const char *slash = strrchr(cell, '/');
+        rp_html_put(html, "<th scope=\"row\" title=\"%s\">%s</th>", cell,
+                    slash && slash[1] ? slash + 1 : cell);
+    } else if (!rp_number_double(cell, &value)) {
+        rp_html_put(html, "<td class=\"text\">%s</td>", strcmp(cell, "-") ? cell : "");
+    } else {
+        snprintf(text, sizeof text, "%.4g", value);
+        rp_html_put(html, "<td title=\"%s\">%s</td>", cell, strlen(cell) > 7 ? text : cell);
+    }
+}
+
+/* Columns whose name starts with `skip` are left out. */
+static void put_table(rp_html *html, const rp_table *table, const char *skip, const char *label)
+{
     rp_html_put(
         html,
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table><thead><tr>",
         label);
     for (size_t c = 0; c < rp_table_columns(table); c++)
-        if (!skip || strncmp(rp_table_name(table, c), skip, strlen(skip)) != 0)
+        if (strncmp(rp_table_name(table, c), skip, strlen(skip)) != 0)
             rp_html_put(html, "<th scope=\"col\">%s</th>", rp_table_name(table, c));
     rp_html_put(html, "</tr></thead><tbody>");
     for (size_t r = 0; r < rp_table_rows(table); r++) {
         rp_html_put(html, "<tr>");
-        for (size_t c = 0; c < rp_table_columns(table); c++) {
-            const char *cell = rp_table_cell(table, r, c);
-            if (skip && !strncmp(rp_table_name(table, c), skip, strlen(skip))) continue;
-            bool number = rp_number_double(cell, &value);
-            rp_html_put(html,
-                        c == 0    ? "<th scope=\"row\">%s</th>"
-                        : !number ? "<td class=\"text\">%s</td>"
-                                  : "<td>%s</td>",
-                        cell);
-        }
+        for (size_t c = 0; c < rp_table_columns(table); c++)
+            if (strncmp(rp_table_name(table, c), skip, strlen(skip)) != 0)
+                put_cell(html, rp_table_cell(table, r, c), c == 0);
         rp_html_put(html, "</tr>\n");
     }
     rp_html_put(html, "</tbody></table></div>\n");
@@ -186,6 +195,6 @@ void rp_page_put_effect(rp_page *page)
         "<section id=\"ranking\"><h2>How well it ranks</h2><p>What is encoded matters where the "
         "ranking is good. The first-stage run and the model's reranking of it, with "
         "trec_eval's measures.</p>");
-    put_table(html, page->eval, NULL, "effectiveness");
+    put_table(html, page->eval, "qid", "effectiveness");
     rp_html_put(html, "</section>\n");
 }

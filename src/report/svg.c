@@ -40,7 +40,9 @@ static const char *put_colour(rp_html *html, const char *value)
     unsigned rgb;
     if (starts(value, "rgb(") && parse_rgb(value, &end, &rgb)) {
         const char *variable = rp_palette_variable(rgb);
-        if (variable)
+        if (!rgb)
+            rp_html_put(html, "currentColor");
+        else if (variable)
             rp_html_put(html, "var(%h)", variable);
         else {
             char text[24];
@@ -56,11 +58,24 @@ static const char *put_colour(rp_html *html, const char *value)
     return value;
 }
 
+/* Attributes that say what is so anyway, which gnuplot repeats in every group: their length. */
+static size_t is_default(const char *text)
+{
+    static const char *const defaults[] = {" stroke-width=\"1.00\"", " stroke-linecap=\"butt\"",
+                                           " stroke-linejoin=\"miter\""};
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        if (starts(text, defaults[i])) return strlen(defaults[i]);
+    return 0;
+}
+
 /* A tag from '<' to '>': attributes are copied, ids and references to them prefixed. */
 static const char *put_tag(rp_html *html, const char *text, const char *id)
 {
     while (*text && *text != '>') {
-        if (starts(text, "id=") && (text[3] == '"' || text[3] == '\'')) {
+        size_t skip = is_default(text);
+        if (skip) {
+            text += skip;
+        } else if (starts(text, "id=") && (text[3] == '"' || text[3] == '\'')) {
             char quote[2] = {text[3], 0};
             rp_html_put(html, "id=%h%h-", quote, id);
             text += 4;
@@ -81,10 +96,30 @@ static const char *put_tag(rp_html *html, const char *text, const char *id)
     return text;
 }
 
+/* gnuplot writes many groups with nothing in them: the end of such a one, else NULL. */
+static const char *skip_empty(const char *text)
+{
+    if (!starts(text, "<g ")) return NULL;
+    const char *end = strchr(text, '>');
+    if (!end) return NULL;
+    end += 1 + strspn(end + 1, " \t\r\n");
+    return starts(end, "</g>") ? end + 4 : NULL;
+}
+
+/* White space between two tags means nothing there, and there is much of it. */
+static const char *skip_space(const char *text)
+{
+    const char *end = text + strspn(text, " \t\r\n");
+    return *end == '<' || !*end ? end : text;
+}
+
 static void put_body(rp_html *html, const char *text, const char *id)
 {
-    while (*text && !html->status) {
-        if (starts(text, "<title>") || starts(text, "<desc>")) {
+    while (*(text = skip_space(text)) && !html->status) {
+        const char *after = skip_empty(text);
+        if (after) {
+            text = after;
+        } else if (starts(text, "<title>") || starts(text, "<desc>")) {
             const char *end = strstr(text, text[1] == 't' ? "</title>" : "</desc>");
             if (!end) return;
             text = strchr(end, '>') + 1;

@@ -46,19 +46,19 @@ static void a_figure_gets_own_ids_the_pages_colours_and_no_titles(void **state)
     rp_error err = {0};
     rp_html html;
     const char *path = rp_test_write_text(
-        "f.svg",
-        "<?xml version=\"1.0\"?>\n<svg \n width=\"4\" viewBox=\"0 0 4 2\"\n "
-        "xmlns=\"http://www.w3.org/2000/svg\">\n<title>Gnuplot</title>"
-        "<desc>made by</desc><circle id='gpDot' stroke='black'/><use xlink:href='#gpDot' "
-        "color='rgb( 47, 109, 179)'/><path stroke='rgb(1,2,3)'/><text>a'b #x</text></svg>\n");
+        "f.svg", "<?xml version=\"1.0\"?>\n<svg \n width=\"4\" viewBox=\"0 0 4 2\"\n "
+                 "xmlns=\"http://www.w3.org/2000/svg\">\n<title>Gnuplot</title>"
+                 "<desc>made by</desc><circle id='gpDot' stroke='black'/><use xlink:href='#gpDot' "
+                 "color='rgb( 47, 109, 179)'/><path stroke='rgb(1,2,3)'/><g fill='none'>\n "
+                 "</g><text>a'b #x</text></svg>\n");
     rp_html_init(&html, &err);
     rp_html_put_svg(&html, path, "f-1", "R\u00b2 <x>");
     assert_ok(html.status, &err);
     assert_string_equal(
         html.text.data,
-        "<svg viewBox=\"0 0 4 2\" role=\"img\" aria-label=\"R\u00b2 &lt;x&gt;\">\n"
+        "<svg viewBox=\"0 0 4 2\" role=\"img\" aria-label=\"R\u00b2 &lt;x&gt;\">"
         "<circle id='f-1-gpDot' stroke='currentColor'/><use href='#f-1-gpDot' "
-        "color='var(--series-1)'/><path stroke='#010203'/><text>a'b #x</text></svg>\n");
+        "color='var(--series-1)'/><path stroke='#010203'/><text>a'b #x</text></svg>");
     rp_html_release(&html);
 }
 
