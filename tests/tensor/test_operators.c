@@ -254,7 +254,6 @@ static void dot_and_add_take_any_length(void **state)
 
 int main(void)
 {
-    rp_blas_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_of_any_shape_are_right),
         cmocka_unit_test(a_row_of_a_product_has_the_same_bits_wherever_it_stands),

@@ -1,17 +1,6 @@
 #include "tensor/cpu/operators.h"
 #include "tensor/cpu/panels.h"
 
-void openblas_set_num_threads(int n) __attribute__((weak));
-void MKL_Set_Num_Threads(int n) __attribute__((weak));
-void bli_thread_set_num_threads(long n) __attribute__((weak));
-
-void rp_blas_init(void)
-{
-    if (openblas_set_num_threads) openblas_set_num_threads(1);
-    if (MKL_Set_Num_Threads) MKL_Set_Num_Threads(1);
-    if (bli_thread_set_num_threads) bli_thread_set_num_threads(1);
-}
-
 static void matmul(float *y, const float *x, const float *panels, const float *bias, float *work,
                    size_t T, size_t N, size_t K)
 {
