@@ -2,17 +2,21 @@
 
 usage: evaluate.py CORPUS WORK MODEL [--threads N]
 
+First the demo queries, then all held-out ones, with a line every 100. (+- is a standard error.)
+
 Measures are trec_eval's: ndcg_cut_10 with the grade as gain, reciprocal rank of the first passage
 of any grade. MODEL's weights are the stored bf16 ones, computed in float32.
 """
 import argparse
+import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
-from data import BOS, CANDIDATES, EOS, MAX_PASSAGE, prepare
+from data import BOS, CANDIDATES, EOS, UNK, prepare
 from model import Pack, load, save
 
 
@@ -39,34 +43,40 @@ def scores(net, query, passages, batch=25):
     return out
 
 
-def rerank(net, data, part, which):
+def rerank(net, data, part, which, pool):
     """Rows [n, 4]: nDCG@10 and MRR@10 of BM25, then of the model."""
-    rows = []
-    for q in which:
+    def one(q):
         found, grades = part['bm25'][q][:CANDIDATES], part['grades'][q]
         before = after = measures(found.tolist(), grades)
         if any(d in grades for d in found.tolist()):    # else every order is worth 0
             s = scores(net, part['tokens'][q], [data['passages'][d] for d in found])
             after = measures(found[np.argsort(-s, kind='stable')].tolist(), grades)
-        rows.append(before + after)
-    return np.array(rows)
+        return before + after
+    return np.array(list(pool.map(one, which)))
 
 
 def line(r):
-    a = r.mean(0)
-    return (f'{len(r)} queries, nDCG@10 BM25 {a[0]:.4f} model {a[2]:.4f}; '
+    a, d = r.mean(0), r[:, 2] - r[:, 0]
+    return (f'{len(r)} queries, nDCG@10 BM25 {a[0]:.4f} model {a[2]:.4f} '
+            f'(+-{d.std() / len(d) ** .5:.4f} between them); '
             f'MRR@10 BM25 {a[1]:.4f} model {a[3]:.4f}')
 
 
 def export(net, folder, tokenizer):
     """A complete Hugging Face directory, put in place by a rename."""
-    from transformers import PreTrainedTokenizerFast
     new = folder + '.new'
     shutil.rmtree(new, ignore_errors=True)
-    save(net, new, dict(bos_token_id=BOS, eos_token_id=EOS, pad_token_id=EOS))
-    PreTrainedTokenizerFast(tokenizer_file=tokenizer, bos_token='<s>', eos_token='</s>',
-                            unk_token='<unk>', pad_token='</s>', model_max_length=512,
-                            padding_side='right').save_pretrained(new)
+    # Padding is <unk>, which a byte-level tokenizer never produces: with </s> for padding,
+    # transformers would not look at a template's last token if that is </s>.
+    save(net, new, dict(bos_token_id=BOS, eos_token_id=EOS, pad_token_id=UNK))
+    shutil.copyfile(tokenizer, f'{new}/tokenizer.json')
+    with open(f'{new}/tokenizer_config.json', 'w') as f:
+        json.dump(dict(tokenizer_class='PreTrainedTokenizerFast', bos_token='<s>',
+                       eos_token='</s>', unk_token='<unk>', pad_token='<unk>',
+                       model_max_length=512, padding_side='right'), f, indent=2)
+        f.write('\n')
+    for name in os.listdir(new):
+        os.chmod(f'{new}/{name}', 0o644)
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(new, folder)
 
@@ -78,17 +88,20 @@ def main():
     p.add_argument('model')
     p.add_argument('--threads', type=int, default=2)
     args = p.parse_args()
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(args.threads)
     data = prepare(args.corpus, args.work)
     net = load(args.model)
-    part, n = data['heldout'], len(data['heldout']['qid'])
-    done = []
-    for i in range(0, n, 200):
-        done.append(rerank(net, data, part, range(i, min(i + 200, n))))
-        print(line(np.concatenate(done)), flush=True)
-    r = np.concatenate(done)
-    print('all held-out:', line(r))
-    print('demo:', line(r[data['demo']]))
+    part, rows = data['heldout'], {}
+    demo = np.flatnonzero(data['demo']).tolist()
+    rows.update(zip(demo, rerank(net, data, part, demo, pool)))
+    print('demo:', line(np.array([rows[q] for q in demo])), flush=True)
+    # In a random order, so that every line printed on the way is a fair estimate.
+    order = np.random.default_rng(0).permutation(len(part['qid'])).tolist()
+    for i in range(0, len(order), 100):
+        todo = [q for q in order[i:i + 100] if q not in rows]
+        rows.update(zip(todo, rerank(net, data, part, todo, pool)))
+        print('held-out:', line(np.array([rows[q] for q in order[:i + 100]])), flush=True)
 
 
 if __name__ == '__main__':
