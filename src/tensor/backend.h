@@ -5,10 +5,10 @@
  * That is what makes a sequence's numbers independent of its neighbours.
  *
  * Weights are multiplied in "panels", a form of the back end's choice made once per layer from the
- * bytes on disk. On the CPU the product is ours and not BLAS's for this reason: OpenBLAS's Zen kernel
- * adds up a row in an order that depends on the row's place (measured; half of the rows of every
- * dozen differ from the other half), and a BLAS packs the weights again for every micro-batch. Ours
- * runs at OpenBLAS's rate or above it (bench/RESULTS.md).
+ * bytes on disk. On the CPU the product is ours and not BLAS's for this reason: OpenBLAS's Zen
+ * kernel adds up a row in an order that depends on the row's place (measured; half of the rows of
+ * every dozen differ from the other half), and a BLAS packs the weights again for every
+ * micro-batch. Ours runs at OpenBLAS's rate or above it (bench/RESULTS.md).
  *
  * Operators allocate nothing, cannot fail, use one thread, and may be called from many threads at
  * once. Outputs come first, then inputs, then sizes. `work` is the caller's memory, one per thread,
