@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "base/table.h"
-#include "feature/write.h"
+#include "feature/feature.h"
 #include "support/support.h"
 
 static char warning[512];
@@ -462,31 +461,6 @@ static void wrong_options_are_named(void **state)
     assert_memory_equal(err.text, "column 'x' is inf for query 'q1' document '", 43);
 }
 
-static void check_number(double value)
-{
-    char got[RP_FEATURES_NUMBER + 1], want[RP_FEATURES_NUMBER + 1];
-    got[rp_features_number(got, value)] = '\0';
-    snprintf(want, sizeof want, "%.9g", value);
-    assert_string_equal(got, want);
-}
-
-static void numbers_are_those_of_printf(void **state)
-{
-    (void)state;
-    static const double special[] = {
-        0,           -0.,         1,         -1,    .5,          1e-4,        9.99999999e-5,
-        1e8,         99999999.95, 999999999, 1e9,   .1234567885, .9999999995, .99999999949999,
-        12345678.25, 12345678.35, 1e-300,    1e300, -.1,         INFINITY};
-    for (size_t i = 0; i < sizeof special / sizeof *special; i++) check_number(special[i]);
-    rp_rng rng;
-    rp_rng_init(&rng, 1, 0);
-    for (size_t i = 0; i < 300000; i++) {
-        double size = exp(50 * rp_rng_uniform(&rng) - 25), sign = i % 2 ? 1 : -1;
-        check_number(sign * size);
-        check_number(floor(1e5 * size) / 1e5);
-    }
-}
-
 static void every_row_of_the_table_is_documented(void **state)
 {
     (void)state;
@@ -519,7 +493,6 @@ int main(void)
         cmocka_unit_test(unjudged_pairs_have_grade_minus_one),
         cmocka_unit_test(the_table_does_not_depend_on_the_number_of_threads),
         cmocka_unit_test(wrong_options_are_named),
-        cmocka_unit_test(numbers_are_those_of_printf),
         cmocka_unit_test(every_row_of_the_table_is_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,9 +17,10 @@
 #else
 #define RP_TILE 6 /* 12 of 16 */
 #endif
-#define RP_DEPTH 256 /* inputs at a time: RP_DEPTH x RP_PANEL floats lie in the first-level cache  \
-                      */
-#define RP_ROWS 192  /* rows at a time: RP_ROWS x RP_DEPTH floats lie in the second-level cache */
+/* Inputs at a time: RP_DEPTH x RP_PANEL floats lie in the first-level cache. Rows at a time:
+ * RP_ROWS x RP_DEPTH floats lie in the second-level cache. */
+#define RP_DEPTH 256
+#define RP_ROWS 192
 #define RP_PANELS_WORK (RP_ROWS * RP_DEPTH) /* floats of `work` */
 
 size_t rp_panels_size(size_t N, size_t K);
