@@ -5,7 +5,7 @@
 #     tools/setup.sh ci     also what lint and the sanitizers need
 set -u
 
-packages="gcc libc6-dev make pkg-config libopenblas-dev liblapacke-dev libjansson-dev libcyaml-dev
+packages="gcc libc6-dev make pkg-config libopenblas-dev liblapacke-dev libjansson-dev libcyaml-dev libyaml-dev
     libpcre2-dev libutf8proc-dev libstemmer-dev zlib1g-dev libzstd-dev libxxhash-dev
     gnuplot-nox libcmocka-dev"
 [ "${1:-}" = ci ] && packages="$packages clang clang-format libomp-dev libclang-rt-dev mandoc shellcheck"
