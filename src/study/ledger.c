@@ -63,6 +63,12 @@ static rp_status hash(uint64_t *sum, const char *path, rp_error *err)
     return rp_checksum_path(sum, rp_path_exists(manifest) ? manifest : path, err);
 }
 
+/* Records know files by their whole path, so that a study may be called from any folder. */
+static const char *key_of(char key[PATH_MAX], const char *path)
+{
+    return realpath(path, key) ? key : path;
+}
+
 static void hex(char out[17], uint64_t value)
 {
     snprintf(out, 17, "%016" PRIx64, value);
@@ -74,11 +80,12 @@ static rp_status checksum(rp_ledger *ledger, char sum[17], bool *same, const cha
                           rp_error *err)
 {
     uint64_t mark = 0, value;
-    char text[17];
+    char text[17], buffer[PATH_MAX];
+    const char *key = key_of(buffer, path);
     rp_status status = add_mark(&mark, path, strlen(path), 0, err);
     if (status) return status;
     hex(text, mark);
-    json_t *known = json_object_get(ledger->checksum, path);
+    json_t *known = json_object_get(ledger->checksum, key);
     const char *old = json_string_value(json_object_get(known, "mark"));
     const char *remembered = json_string_value(json_object_get(known, "sum"));
     bool holds = old && remembered && !strcmp(old, text) && strlen(remembered) == 16;
@@ -89,9 +96,9 @@ static rp_status checksum(rp_ledger *ledger, char sum[17], bool *same, const cha
     }
     if ((status = hash(&value, path, err))) return status;
     hex(sum, value);
+    ledger->changed = true;
     json_t *entry = json_pack("{s:s, s:s}", "mark", text, "sum", sum);
-    if (!entry || json_object_set_new(ledger->checksum, path, entry))
-        return rp_fail_memory(err, 64);
+    if (!entry || json_object_set_new(ledger->checksum, key, entry)) return rp_fail_memory(err, 64);
     return RP_OK;
 }
 
@@ -165,15 +172,23 @@ bool rp_ledger_knows(const rp_ledger *ledger, const rp_step *step)
 
 static rp_status sums(rp_ledger *ledger, json_t **json, const char *const *paths, rp_error *err)
 {
-    char sum[17];
+    char sum[17], key[PATH_MAX];
     rp_status status = RP_OK;
     if (!(*json = json_object())) return rp_fail_memory(err, 64);
     for (size_t i = 0; !status && i < RP_STEP_FILES; i++) {
         if (!paths[i]) continue;
         status = checksum(ledger, sum, NULL, paths[i], err);
-        if (!status && json_object_set_new(*json, paths[i], json_string(sum)))
+        if (!status && json_object_set_new(*json, key_of(key, paths[i]), json_string(sum)))
             status = rp_fail_memory(err, 64);
     }
+    return status;
+}
+
+rp_status rp_ledger_save(rp_ledger *ledger, rp_error *err)
+{
+    if (!ledger->changed) return RP_OK;
+    rp_status status = save(ledger, "checksums", ledger->checksum, err);
+    ledger->changed = status != RP_OK;
     return status;
 }
 
@@ -191,7 +206,7 @@ static rp_status write_record(rp_ledger *ledger, const rp_step *step, bool done,
             status = rp_fail_memory(err, 256);
     }
     if (!status) status = save(ledger, step->name, record, err);
-    if (!status) status = save(ledger, "checksums", ledger->checksum, err);
+    if (!status) status = rp_ledger_save(ledger, err);
     json_decref(inputs);
     json_decref(outputs);
     json_decref(record);
@@ -228,11 +243,11 @@ static rp_status look_inputs(rp_ledger *ledger, char *why, size_t cap, const rp_
     const json_t *old = json_object_get(record, "inputs");
     size_t n = 0;
     for (size_t i = 0; i < RP_STEP_FILES; i++) {
-        char sum[17];
+        char sum[17], key[PATH_MAX];
         if (!step->input[i]) continue;
         rp_status status = checksum(ledger, sum, NULL, step->input[i], err);
         if (status) return status;
-        const char *before = json_string_value(json_object_get(old, step->input[i]));
+        const char *before = json_string_value(json_object_get(old, key_of(key, step->input[i])));
         n++;
         if (before && !strcmp(before, sum)) continue;
         snprintf(why, cap, before ? "'%s' changed" : "'%s' is new", step->input[i]);
@@ -247,7 +262,7 @@ static rp_status look_outputs(rp_ledger *ledger, char *why, size_t cap, const rp
 {
     const json_t *old = json_object_get(record, "outputs");
     for (size_t i = 0; i < RP_STEP_FILES; i++) {
-        char sum[17];
+        char sum[17], key[PATH_MAX];
         bool same;
         const char *path = step->output[i];
         if (!path) continue;
@@ -257,13 +272,13 @@ static rp_status look_outputs(rp_ledger *ledger, char *why, size_t cap, const rp
         }
         rp_status status = checksum(ledger, sum, &same, path, err);
         if (status) return status;
-        const char *before = json_string_value(json_object_get(old, path));
+        const char *before = json_string_value(json_object_get(old, key_of(key, path)));
         /* A folder's checksum is its manifest's, which does not see that another file is gone. */
         bool altered = !before || strcmp(before, sum) != 0 || (!same && rp_path_is_dir(path));
         if (altered) {
             /* What was there is no longer vouched for: forget its mark, or it would pass next time.
              */
-            json_object_del(ledger->checksum, path);
+            json_object_del(ledger->checksum, key_of(key, path));
             snprintf(why, cap, "'%s' was altered", path);
             return RP_OK;
         }

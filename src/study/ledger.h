@@ -31,6 +31,7 @@ rp_status rp_step_number(rp_step *step, const char *name, double value, rp_error
 typedef struct rp_ledger {
     char *dir;        /* OUTPUT/steps */
     json_t *checksum; /* path -> {"mark", "sum"} */
+    bool changed;     /* checksum is newer than its file */
 } rp_ledger;
 
 rp_status rp_ledger_open(rp_ledger *ledger, const char *output, rp_error *err);
@@ -45,6 +46,8 @@ typedef enum rp_step_state {
 /* The state of a step and why ("never done", "option bm25 changed", "'run.txt' changed"). */
 rp_status rp_ledger_look(rp_ledger *ledger, rp_step_state *state, char *why, size_t cap,
                          const rp_step *step, rp_error *err);
+/* Writes the checksums that were found out since; looking alone writes nothing. */
+rp_status rp_ledger_save(rp_ledger *ledger, rp_error *err);
 /* Was the step ever begun here, so that its outputs are ours to replace? */
 bool rp_ledger_knows(const rp_ledger *ledger, const rp_step *step);
 rp_status rp_ledger_begin(rp_ledger *ledger, const rp_step *step, rp_error *err);

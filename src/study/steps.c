@@ -90,11 +90,12 @@ rp_status rp_course_join(rp_course *s, rp_error *err)
         step.output[outputs++] = kinds[i].output;
         for (uint32_t k = 0; !status && k < kinds[i].list->n; k++) {
             uint64_t sum;
-            char text[40];
+            char name[40], text[20];
             /* There may be any number of files: their content goes into the options. */
             status = rp_checksum_path(&sum, kinds[i].list->item[k], err);
+            snprintf(name, sizeof name, "%s[%u]", kinds[i].name, k);
             snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
-            TEXT(kinds[i].list->item[k], text);
+            TEXT(name, text);
             files++;
         }
     }

@@ -205,6 +205,7 @@ rp_status rp_study(const rp_study_options *o, const rp_host *host, rp_error *err
     if (!o->dry_run && (status = rp_path_make_dirs(s.config.keys->output, err))) goto done;
     if ((status = rp_ledger_open(&s.ledger, s.config.keys->output, err))) goto done;
     status = run_steps(&s, err);
+    if (!status && !o->dry_run) status = rp_ledger_save(&s.ledger, err);
 done:
     rp_ledger_release(&s.ledger);
     rp_study_config_release(&s.config);
