@@ -74,6 +74,14 @@ static rp_status write_tables(const rp_page *page, const rp_host *host, rp_error
     return status;
 }
 
+/* Any TSV would make a table of the page; this one is to be a table of eval. */
+static rp_status read_eval(rp_table **table, const char *path, rp_error *err)
+{
+    size_t column;
+    rp_status status = rp_table_read(table, path, err);
+    return status ? status : rp_table_require(*table, "run", &column, err);
+}
+
 rp_status rp_report(const rp_report_options *o, const rp_host *host, rp_error *err)
 {
     if (!o->probes) return rp_fail(err, RP_EARG, "report: no probes.tsv given");
@@ -90,7 +98,7 @@ rp_status rp_report(const rp_report_options *o, const rp_host *host, rp_error *e
     if (page.published == page.sound) page.published = SIZE_MAX; /* nothing to set beside it */
     page.view = main_view(&results);
     if ((status = rp_verdicts_make(&verdicts, &results, err))) goto done;
-    if (o->eval && (status = rp_table_read(&page.eval, o->eval, err))) goto done;
+    if (o->eval && (status = read_eval(&page.eval, o->eval, err))) goto done;
     if ((status = rp_findings_make(&findings, &page, err))) goto done;
     if ((status = write_tables(&page, host, err))) goto done;
     if ((status = draw(&page, host, err))) goto done;
