@@ -10,6 +10,7 @@
 
 #define WIDTH 80
 #define MAX_OPTIONS 96
+#define MAX_THREADS 1024 /* OpenMP ends the process where it cannot start what was asked for */
 
 static int threads;
 static bool quiet, want_help, want_version;
@@ -237,6 +238,9 @@ static int set_int(const rp_opt *o, const char *text)
     long v;
     if (!rp_number_int(text, &v) || v < 0 || v > 1000000) {
         return rp_cli_usage("option '--%s' needs a whole number, not '%s'", o->name, text);
+    }
+    if (o->value == &threads && v > MAX_THREADS) {
+        return rp_cli_usage("option '--%s' is at most %d, not '%s'", o->name, MAX_THREADS, text);
     }
     *(int *)o->value = (int)v;
     return -1;

@@ -1,4 +1,5 @@
 /* The host of the process: the command line, progress, warnings, interruption, the closing line. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -129,8 +130,19 @@ static void quote(FILE *to, const char *word)
     putc('\'', to);
 }
 
+/* Where a standard stream was closed, the first file that is opened would get its number, and what
+ * is printed would land in it. One that can neither be read nor written as asked takes the place.
+ */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 rp_status rp_cli_start(int argc, char **argv, rp_error *err)
 {
+    hold_streams();
     self.start = now();
     self.terminal = isatty(STDERR_FILENO);
     size_t size;
