@@ -15,7 +15,7 @@ rp_status rp_mapping_open(rp_mapping *map, const char *path, rp_error *err)
 {
     *map = (rp_mapping){0};
     rp_status s = RP_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* does not wait for a pipe's writer */
     if (fd < 0) return rp_fail_errno(err, path);
     struct stat st;
     if (fstat(fd, &st) != 0) {

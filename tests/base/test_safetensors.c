@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/safetensors.h"
 #include "support/support.h"
@@ -126,6 +127,18 @@ static void a_name_that_appears_twice_is_refused(void **state)
                  "tensor 'a' appears twice");
 }
 
+static void a_pipe_is_refused_and_not_waited_for(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_safetensors *st;
+    char path[600], text[700];
+    snprintf(path, sizeof path, "%s/pipe", rp_test_tmpdir());
+    snprintf(text, sizeof text, "'%s': is not a regular file", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_fails(rp_safetensors_open(&st, path, &err), &err, RP_EIO, text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_bad_header_is_refused_with_the_reason),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
         cmocka_unit_test(a_name_that_appears_twice_is_refused),
+        cmocka_unit_test(a_pipe_is_refused_and_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
