@@ -130,8 +130,24 @@ static double normal(uint64_t seed, uint64_t key)
     return rp_rng_normal(&rng);
 }
 
-static rp_status add_controls(rp_labels *labels, const rp_rows *rows, rp_error *err)
+/* Two labels of one name could not be told apart in probes.tsv. */
+static rp_status check_free(const rp_labels *labels, const char *name, const char *path,
+                            rp_error *err)
 {
+    for (size_t p = 0; p < labels->n; p++)
+        if (!strcmp(labels->name[p], name))
+            return rp_fail(err, RP_EFORMAT,
+                           "'%s': column '%s' has the name of a label that the probe makes itself",
+                           path, name);
+    return RP_OK;
+}
+
+static rp_status add_controls(rp_labels *labels, const rp_rows *rows, const char *path,
+                              rp_error *err)
+{
+    rp_status status = check_free(labels, "control.query_id", path, err);
+    if (!status) status = check_free(labels, "control.pair", path, err);
+    if (status) return status;
     double *query = add(labels, "control.query_id"), *pair = add(labels, "control.pair");
     if (!query || !pair) return rp_fail_memory(err, rows->n * sizeof(double));
     for (size_t i = 0; i < rows->n; i++) {
@@ -175,6 +191,7 @@ rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *pat
     if ((status = check_select(table, select, score, err))) goto done;
     if ((status = add_columns(labels, table, select, rows, host, err))) goto done;
     if (score && rp_globs_match(select, "ranker.score")) {
+        if ((status = check_free(labels, "ranker.score", path, err))) goto done;
         double *y = add(labels, "ranker.score");
         if (!y) {
             status = rp_fail_memory(err, rows->n * sizeof *y);
@@ -182,7 +199,7 @@ rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *pat
         }
         for (size_t i = 0; i < rows->n; i++) y[i] = rows->row[i].score;
     }
-    if (controls) status = add_controls(labels, rows, err);
+    if (controls) status = add_controls(labels, rows, path, err);
 done:
     rp_table_free(table);
     if (status) rp_labels_release(labels);

@@ -78,6 +78,9 @@ static void bad_features_are_refused_with_file_and_line(void **state)
         {"qid\ta\nq0\t1\n", "*", NULL, RP_EFORMAT},
         {"qid\tdocid\nq0\td0\nq0\td1\n", "*", "'%s': no feature columns", RP_EFORMAT},
         {"qid\tdocid\ta\nq0\td0\t1\nq0\td1\t2\n", "a,nope*", NULL, RP_EARG},
+        {"qid\tdocid\tcontrol.pair\nq0\td0\t1\nq0\td1\t2\n", "*",
+         "'%s': column 'control.pair' has the name of a label that the probe makes itself",
+         RP_EFORMAT},
     };
     arrays a;
     rp_rows rows;
