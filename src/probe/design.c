@@ -169,7 +169,8 @@ static bool set_alloc(rp_set *s, size_t D, size_t P, bool held)
            (!held || (s->vs && s->vc && s->vy));
 }
 
-/* The columns of a training set: all sums less those of the fold left out. */
+/* The columns of a training set: all sums less those of the fold left out. What varies in that fold
+ * only leaves a variance of rounding errors, and is dead even where every other column is. */
 static void set_columns(rp_set *s, const rp_design *d, const sums *all, const sums *out)
 {
     size_t D = d->width;
@@ -177,7 +178,8 @@ static void set_columns(rp_set *s, const rp_design *d, const sums *all, const su
     for (size_t j = 0; j < D; j++) {
         s->mu[j] = (all->s[j] - (out ? out->s[j] : 0)) / (double)s->m;
         double var = (all->sq[j] - (out ? out->sq[j] : 0)) / (double)s->m - s->mu[j] * s->mu[j];
-        s->inv[j] = var > 0 ? sqrt(var) : 0; /* the sd, for now */
+        double noise = 1e-12 * (all->sq[j] / (double)s->m + s->mu[j] * s->mu[j]);
+        s->inv[j] = var > noise ? sqrt(var) : 0; /* the sd, for now */
         largest = fmax(largest, s->inv[j] * d->scale[j]);
     }
     for (size_t j = 0; j < D; j++) {

@@ -132,6 +132,28 @@ static void among_penalties_the_one_with_the_smallest_held_out_error_is_chosen(v
     problem_release(&p);
 }
 
+static void columns_that_vary_only_in_the_fold_left_out_are_dead(void **state)
+{
+    (void)state;
+    static const double grid[] = {1, 1e-4};
+    problem p;
+    rp_error err;
+    for (int lengths = 0; lengths < 2; lengths++) { /* all lengths equal; two in fold 0 differ */
+        problem_alloc(&p, 50, 3, 1);
+        for (size_t i = 0; i < p.n; i++) {
+            float t = lengths && i < 2 ? 194 : 198;
+            p.x[i * 3] = t, p.x[i * 3 + 1] = 1 / t, p.x[i * 3 + 2] = logf(t);
+            p.y[i] = sin((double)(i * i));
+        }
+        problem_ready(&p, 5, true);
+        assert_int_equal(p.mo.set[0].dead, lengths ? 0 : 3);
+        assert_int_equal(p.mo.set[1].dead, 3);
+        ridge(&p, grid, 2);
+        assert_ok(rp_lasso_fit(&p.fit, &p.mo, .1, &err), &err);
+        problem_release(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +161,7 @@ int main(void)
         cmocka_unit_test(leaving_a_fold_out_of_the_sums_is_refitting_without_its_rows),
         cmocka_unit_test(the_kernel_side_gives_the_primal_coefficients),
         cmocka_unit_test(among_penalties_the_one_with_the_smallest_held_out_error_is_chosen),
+        cmocka_unit_test(columns_that_vary_only_in_the_fold_left_out_are_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
