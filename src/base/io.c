@@ -55,6 +55,13 @@ bool rp_path_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool rp_path_is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
 rp_status rp_path_join(char *out, size_t cap, const char *dir, const char *name, rp_error *err)
 {
     size_t len = strlen(dir);

@@ -18,6 +18,7 @@ void rp_mapping_release(rp_mapping *map);
 
 bool rp_path_exists(const char *path);
 bool rp_path_is_dir(const char *path);
+bool rp_path_is_same(const char *a, const char *b); /* one regular file, perhaps by two names */
 /* out <- dir "/" name; RP_EARG when it does not fit. */
 rp_status rp_path_join(char *out, size_t cap, const char *dir, const char *name, rp_error *err);
 rp_status rp_path_make_dirs(const char *path, rp_error *err); /* mkdir -p */
@@ -41,6 +42,9 @@ typedef struct rp_out {
     char *path, *temporary; /* temporary is NULL for "-" (stdout), /dev/... and pipes */
 } rp_out;
 rp_status rp_out_open(rp_out *out, const char *path, rp_error *err);
+/* RP_EARG when the output is the same file as an input, which it would replace; NULLs are skipped.
+ */
+rp_status rp_out_check(const char *output, const char *const *inputs, size_t n, rp_error *err);
 rp_status rp_out_commit(rp_out *out, rp_error *err);
 void rp_out_release(rp_out *out); /* after commit: nothing; before: the temporary is deleted */
 

@@ -65,6 +65,16 @@ rp_status rp_out_open(rp_out *out, const char *path, rp_error *err)
     return s;
 }
 
+rp_status rp_out_check(const char *output, const char *const *inputs, size_t n, rp_error *err)
+{
+    for (size_t i = 0; output && i < n; i++) {
+        if (inputs[i] && rp_path_is_same(output, inputs[i])) {
+            return rp_fail(err, RP_EARG, "'%s': is an input; the output would replace it", output);
+        }
+    }
+    return RP_OK;
+}
+
 static rp_status flush(FILE *file, const char *name, rp_error *err)
 {
     if (fflush(file) != 0) return rp_fail_errno(err, name);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/memory.h"
 #include "feature/write.h"
 #include "retrieve/scan.h"
@@ -303,7 +304,11 @@ static void count_empty(job *j)
 
 static rp_status run(job *j, rp_error *err)
 {
+    const rp_inputs *in = &j->o->in;
+    const char *const inputs[] = {in->collection, in->queries, in->run, in->qrels};
     rp_status status = check(j, err);
+    if (!status) status = rp_out_check(j->o->output, inputs, 4, err);
+    if (!status) status = rp_out_check(j->o->labels, inputs, 4, err);
     if (!status) status = rp_pairs_load(&j->pairs, &j->o->in, j->host, err);
     if (status) return status;
     j->errors = rp_alloc(j->pairs.ntopics + 1, sizeof *j->errors);

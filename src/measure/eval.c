@@ -149,6 +149,8 @@ rp_status rp_eval(const rp_eval_options *o, const rp_host *host, rp_error *err)
         return rp_fail(err, RP_EARG, "ties are broken by 'docid' or 'rank', not '%s'", o->ties);
     }
     s = rp_measures_parse(e.measure, MAX_MEASURES, &e.nmeasures, o->measures, err);
+    if (!s) s = rp_out_check(o->output, &o->qrels, 1, err);
+    if (!s) s = rp_out_check(o->output, o->runs, o->nruns, err);
     if (!s) s = rp_qrels_load(&e.qrels, o->qrels, o->qrels_format, err);
     if (!s) s = rp_out_open(&out, o->output, err);
     if (!s) s = print_header(&e, out.file, err);

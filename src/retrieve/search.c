@@ -173,7 +173,9 @@ static rp_status write_run(const search *s, const rp_host *host, rp_error *err)
 rp_status rp_search(const rp_search_options *o, const rp_host *host, rp_error *err)
 {
     search s = {0};
+    const char *const inputs[] = {o->in.collection, o->in.queries};
     rp_status status = check(&s, o, err);
+    if (!status) status = rp_out_check(o->output, inputs, 2, err);
     if (!status) {
         status = rp_queries_load(&s.queries, o->in.queries, o->in.queries_format, host, err);
     }
