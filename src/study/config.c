@@ -204,9 +204,27 @@ static rp_status resolve_all(rp_study_config *config, rp_error *err)
     return status;
 }
 
-static rp_status check_file(const rp_study_config *config, const char *key, const char *path,
-                            rp_error *err)
+/* Is it a file that the steps write into the output folder? Theirs would replace it. */
+static bool is_written(const rp_study_config *config, const char *path, bool joined)
 {
+    static const char *const names[] = {"features.tsv", "labels.tsv",    "run.model.txt",
+                                        "probes.tsv",   "eval.tsv",      "data/queries.tsv",
+                                        "data/run.txt", "data/qrels.txt"};
+    size_t n = sizeof names / sizeof names[0] - (joined ? 0 : 3);
+    char own[4096];
+    for (size_t i = 0; i < n; i++)
+        if (!rp_path_join(own, sizeof own, config->keys->output, names[i], NULL) &&
+            rp_path_is_same(own, path))
+            return true;
+    return false;
+}
+
+static rp_status check_file(const rp_study_config *config, const char *key, const char *path,
+                            bool joined, rp_error *err)
+{
+    if (path && is_written(config, path, joined))
+        return rp_fail(err, RP_EARG, "'%s' line %zu: %s: '%s' would be replaced by the study's own",
+                       config->path, rp_study_config_line(config, key), key, path);
     if (!path || rp_path_exists(path)) return RP_OK;
     return rp_fail(err, RP_EIO, "'%s' line %zu: %s: '%s' does not exist", config->path,
                    rp_study_config_line(config, key), key, path);
@@ -221,13 +239,13 @@ static rp_status check_files(const rp_study_config *config, rp_error *err)
     } lists[] = {{"data.queries", &k->data.queries},
                  {"data.run", &k->data.run},
                  {"data.qrels", &k->data.qrels}};
-    rp_status status = check_file(config, "data.collection", k->data.collection, err);
-    if (!status) status = check_file(config, "model", k->model, err);
+    rp_status status = check_file(config, "data.collection", k->data.collection, false, err);
+    if (!status) status = check_file(config, "model", k->model, false, err);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (uint32_t j = 0; !status && j < lists[i].list->n; j++) {
             char key[64];
             snprintf(key, sizeof key, "%s[%u]", lists[i].key, j);
-            status = check_file(config, key, lists[i].list->item[j], err);
+            status = check_file(config, key, lists[i].list->item[j], lists[i].list->n > 1, err);
         }
     if (!status && !rp_path_is_dir(k->model))
         status = at_key(config, "model", "is not a directory", err);

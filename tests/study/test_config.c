@@ -177,6 +177,22 @@ static void a_missing_file_is_named_with_the_line_that_asks_for_it(void **state)
     assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EIO, want);
 }
 
+static void an_input_that_the_study_would_write_over_is_refused(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_study_config config;
+    char want[1200], yaml[512];
+    rp_test_write_text("run.model.txt", "the work of a week\n");
+    snprintf(yaml, sizeof yaml, "%s",
+             rp_test_write_text("s.yaml", "output: .\nmodel: .\ndata:\n  collection: s.yaml\n"
+                                          "  queries: [s.yaml]\n  run: [run.model.txt]\n"));
+    snprintf(want, sizeof want,
+             "'%s' line 6: data.run[0]: '%s/run.model.txt' would be replaced by the study's own",
+             yaml, rp_test_tmpdir());
+    assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EARG, want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +201,7 @@ int main(void)
         cmocka_unit_test(keys_that_are_left_out_are_null_or_empty),
         cmocka_unit_test(a_path_that_leaves_the_folder_again_is_short),
         cmocka_unit_test(a_missing_file_is_named_with_the_line_that_asks_for_it),
+        cmocka_unit_test(an_input_that_the_study_would_write_over_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
