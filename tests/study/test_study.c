@@ -289,6 +289,28 @@ static void several_files_are_one_study(void **state)
     assert_non_null(strstr(err.text, "b.tsv': query 'q0' has another text in a file before it"));
 }
 
+static void a_folder_that_is_collection_and_queries_is_one_input(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    char yaml[4 * PATH_MAX], beir[PATH_MAX], model[PATH_MAX], path[PATH_MAX];
+    if (!has_gnuplot()) skip();
+    assert_non_null(realpath("tests/golden/run/model", model));
+    assert_non_null(realpath("tests/golden/run", beir));
+    snprintf(yaml, sizeof yaml,
+             "output: beir\nmodel: %s\ndata: {collection: %s, queries: [%s]}\n"
+             "template: {max_query: 12, max_passage: 40}\n"
+             "features: {select: [mslr.stream_length]}\n"
+             "probe: {bootstrap: 10, folds: 2, inner: 2}\n",
+             model, beir, beir);
+    snprintf(path, sizeof path, "%s", rp_test_write_text("beir.yaml", yaml));
+    assert_ok(run(path, false, false, &err), &err);
+    assert_ok(run(path, false, false, &err), &err);
+    assert_step("search", "up to date");
+    assert_step("features", "up to date");
+    assert_step("capture", "up to date");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +321,7 @@ int main(void)
         cmocka_unit_test(an_interrupted_capture_goes_on),
         cmocka_unit_test(a_folder_that_the_study_did_not_make_is_not_touched),
         cmocka_unit_test(several_files_are_one_study),
+        cmocka_unit_test(a_folder_that_is_collection_and_queries_is_one_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
