@@ -107,7 +107,8 @@ static void write_labels(canvas *c, const rp_panel *panel)
         labels[k] = (end_label){isnan(end) ? c->low : end, k};
     }
     spread(labels, panel->n, c->low, 1, LABEL_STEP * pixel);
-    fprintf(f, "set rmargin %zu\n", widest > 26 ? 24 : widest * 17 / 20 + 2);
+    /* in letters of average width, and 2 for the gap of 3 % before them */
+    fprintf(f, "set rmargin %zu\n", (widest > 24 ? 24 : widest) + 2);
     for (size_t k = 0; k < panel->n; k++) {
         size_t line = labels[k].line, feature = panel->feature[line];
         char text[256];
