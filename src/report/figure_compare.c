@@ -90,7 +90,23 @@ static void write_axes(FILE *f, const line *lines, size_t n)
         n - 1, FLOOR - 0.02, rp_palette_grid.light, rp_palette_muted.light, rp_palette_muted.light);
 }
 
-static void write_plot(FILE *f, const char *name, bool published)
+static void put_title(FILE *f, const char *title)
+{
+    fputs(" title ", f);
+    rp_figure_quote(f, title);
+}
+
+/* The page has a key of its own. Below on the right the weakest features leave room. */
+static void write_key(FILE *f)
+{
+    fprintf(
+        f,
+        "if (format ne 'page') { set key inside right bottom Left reverse samplen 1 spacing 1.2 "
+        "opaque textcolor rgb '#%06x' }\n",
+        rp_palette_muted.light);
+}
+
+static void write_plot(FILE *f, const char *name, const char *published, const char *sound)
 {
     const char *separator = "plot ";
     if (published) {
@@ -98,20 +114,22 @@ static void write_plot(FILE *f, const char *name, bool published)
             f,
             "plot '%s.tsv' using 3:1:($2-$3):(0) with vectors nohead linewidth 2 linecolor rgb "
             "'#%06x' notitle, \\\n     '%s.tsv' using 2:1 with points pointtype 7 pointsize 0.75 "
-            "linecolor rgb '#%06x' notitle",
+            "linecolor rgb '#%06x'",
             name, rp_palette_grid.light, name, rp_palette_published.light);
+        put_title(f, published);
         separator = ", \\\n     ";
     }
+    fprintf(f, "%s'%s.tsv' using 3:1 with points pointtype 7 pointsize 0.75 linecolor rgb '#%06x'",
+            separator, name, rp_palette_sound.light);
+    put_title(f, sound);
     fprintf(
         f,
-        "%s'%s.tsv' using 3:1 with points pointtype 7 pointsize 0.75 linecolor rgb '#%06x' "
-        "notitle, "
-        "\\\n     '%s.tsv' using 5:1:($6-$5):(0) with vectors nohead linewidth 1.2 linecolor rgb "
+        ", \\\n     '%s.tsv' using 5:1:($6-$5):(0) with vectors nohead linewidth 1.2 linecolor rgb "
         "'#%06x' notitle, \\\n     '%s.tsv' using 4:1 with points pointtype 12 pointsize 0.65 "
-        "linecolor rgb '#%06x' notitle, \\\n     '%s.tsv' using 7:1 with points pointtype 13 "
-        "pointsize 0.8 linecolor rgb '#%06x' notitle" RP_FIGURE_END,
-        separator, name, rp_palette_sound.light, name, rp_palette_within.light, name,
-        rp_palette_within.light, name, rp_palette_within.light);
+        "linecolor rgb '#%06x' title 'within queries', \\\n     '%s.tsv' using 7:1 with points "
+        "pointtype 13 pointsize 0.8 linecolor rgb '#%06x' title 'the same, survives'" RP_FIGURE_END,
+        name, rp_palette_within.light, name, rp_palette_within.light, name,
+        rp_palette_within.light);
 }
 
 rp_status rp_figure_compare(rp_drawn *drawn, const char *dir, const rp_verdicts *verdicts,
@@ -131,7 +149,11 @@ rp_status rp_figure_compare(rp_drawn *drawn, const char *dir, const rp_verdicts 
     write_data(figure.data.file, lines, n);
     rp_figure_panel(&figure);
     write_axes(figure.script.file, lines, n);
-    write_plot(figure.script.file, figure.name, lines[0].published != NULL);
+    write_key(figure.script.file);
+    size_t published = rp_results_published(res);
+    write_plot(figure.script.file, figure.name,
+               lines[0].published ? res->protocols.name[published] : NULL,
+               res->protocols.name[rp_results_sound(res)]);
     status = rp_figure_draw(&figure, err);
     memcpy(drawn->name, figure.name, sizeof drawn->name);
     drawn->panels = 1;

@@ -138,6 +138,13 @@ static void every_figure_is_there_in_three_formats_with_script_and_data(void **s
             free(rp_test_read(rp_test_path(path), &n));
             assert_true(n > 100);
         }
+    char *alone = rp_test_read(rp_test_path("figs/figures/compare.resid_post.all.mean.svg"), NULL);
+    char *panel =
+        rp_test_read(rp_test_path("figs/figures/compare.resid_post.all.mean.1.svg"), NULL);
+    assert_has(alone, "the same, survives"); /* the page has a key of its own */
+    assert_null(strstr(panel, "the same, survives"));
+    free(alone);
+    free(panel);
 }
 
 /* A table made of one feature in one layer, by its name. */
@@ -179,6 +186,8 @@ static void a_protocol_of_another_name_stands_alone(void **state)
 {
     (void)state;
     if (!has_gnuplot()) skip();
+    free(make_page(tiny("f", "'; system 'touch pwned'; '`x`%s", "0.5"), NULL, NULL, "mine"));
+    assert_false(rp_path_exists(rp_test_path("mine/figures/pwned")));
     char *page = make_page(tiny("f", "../mine", "0.5"), NULL, NULL, "mine");
     assert_well_formed(page);
     assert_true(rp_path_exists(rp_test_path("mine/figures/layers..._mine.a_b_c.svg")));
