@@ -25,6 +25,20 @@ size_t rp_findings_feature(const rp_page *page, const rp_verdict *verdict)
     return i / page->results->protocols.n / page->results->views.n;
 }
 
+bool rp_findings_is_repeated(const rp_page *page, const rp_verdict *verdict)
+{
+    static const char mark[] = "duplicate-of:";
+    const rp_results *res = page->results;
+    const char *name = res->features.name[rp_findings_feature(page, verdict)];
+    const char *at = strstr(rp_results_label_text(res, name, "flags"), mark);
+    if (!at) return false;
+    at += sizeof mark - 1;
+    size_t n = strcspn(at, ",");
+    for (size_t f = 0; f < res->features.n; f++)
+        if (!strncmp(res->features.name[f], at, n) && !res->features.name[f][n]) return true;
+    return false;
+}
+
 static int by_best(const void *a, const void *b)
 {
     const rp_verdict *x = *(const rp_verdict *const *)a, *y = *(const rp_verdict *const *)b;
@@ -111,7 +125,7 @@ static void put_strongest(rp_page *page, const rp_findings *findings)
     size_t shown = 0;
     for (size_t i = 0; i < findings->features && shown < 3; i++) {
         const rp_verdict *v = findings->sound[i];
-        if (!v->survives) continue;
+        if (!v->survives || rp_findings_is_repeated(page, v)) continue;
         rp_html_put(html, shown ? ", " : "<li><b>Encoded, and it holds:</b> ");
         put_feature(page, v);
         rp_html_put(html, " (layer %z, R\u00b2 %n, within queries %n)", v->best->layer, v->best->r2,

@@ -38,6 +38,8 @@ rp_status rp_findings_make(rp_findings *findings, const rp_page *page, rp_error 
 void rp_findings_release(rp_findings *findings);
 /* The feature that a verdict is about. */
 size_t rp_findings_feature(const rp_page *page, const rp_verdict *verdict);
+/* Is it an affine image of a feature before it that was probed too? Lists of a few leave it out. */
+bool rp_findings_is_repeated(const rp_page *page, const rp_verdict *verdict);
 
 /* Is it a feature of the text, as opposed to a control or the ranker's score? */
 bool rp_feature_is_finding(const char *name);

@@ -4,7 +4,7 @@
 #include "base/io.h"
 #include "report/page.h"
 
-#define SHOWN ((size_t)5)
+enum { SHOWN = 5 };
 
 /* No "-0.00". */
 static double tidy(double value)
@@ -30,13 +30,21 @@ static void put_features(FILE *f, const rp_page *page, const rp_findings *findin
 {
     size_t defined = 0;
     while (defined < findings->features && findings->sound[defined]->best) defined++;
-    size_t top = defined < SHOWN ? defined : SHOWN;
-    size_t bottom = defined - top < SHOWN ? defined - top : SHOWN;
     const char *protocol = page->results->protocols.name[page->sound];
+    const rp_verdict *weakest[SHOWN];
+    size_t i = 0, shown = 0;
     fprintf(f, "strongest (R2 of the best layer under '%s')\n", protocol);
-    for (size_t i = 0; i < top; i++) put_feature(f, page, findings->sound[i]);
-    if (bottom) fprintf(f, "weakest\n");
-    for (size_t i = defined - bottom; i < defined; i++) put_feature(f, page, findings->sound[i]);
+    for (; i < defined && shown < SHOWN; i++) {
+        if (rp_findings_is_repeated(page, findings->sound[i])) continue;
+        put_feature(f, page, findings->sound[i]);
+        shown++;
+    }
+    shown = 0;
+    for (size_t k = defined; k-- > i && shown < SHOWN;)
+        if (!rp_findings_is_repeated(page, findings->sound[k]))
+            weakest[shown++] = findings->sound[k];
+    if (shown) fprintf(f, "weakest\n");
+    while (shown-- > 0) put_feature(f, page, weakest[shown]);
     if (defined < findings->features)
         fprintf(f, "undefined: %zu labels without variance\n", findings->features - defined);
 }

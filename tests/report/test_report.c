@@ -120,6 +120,22 @@ static void the_table_shows_both_protocols_side_by_side(void **state)
     free(page);
 }
 
+static void a_label_that_repeats_another_is_not_among_the_strongest(void **state)
+{
+    (void)state;
+    if (!has_gnuplot()) skip();
+    free(make_page("tests/golden/report/probes.tsv",
+                   rp_test_write_text("same.tsv", "label\teta2\tflags\nsim.js\t0.5\t"
+                                                  "duplicate-of:mslr.bm25,few-distinct\n"
+                                                  "mslr.mean_tf\t0.5\tduplicate-of:mslr.bm\n"),
+                   NULL, "repeats"));
+    char *summary = rp_test_read(rp_test_path("repeats/summary.txt"), NULL);
+    assert_has(summary, "mslr.bm25");
+    assert_has(summary, "mslr.mean_tf"); /* there is no mslr.bm */
+    assert_null(strstr(summary, "sim.js"));
+    free(summary);
+}
+
 static void every_figure_is_there_in_three_formats_with_script_and_data(void **state)
 {
     (void)state;
@@ -278,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_of_the_golden_tables_is_whole_and_self_contained),
         cmocka_unit_test(the_table_shows_both_protocols_side_by_side),
+        cmocka_unit_test(a_label_that_repeats_another_is_not_among_the_strongest),
         cmocka_unit_test(every_figure_is_there_in_three_formats_with_script_and_data),
         cmocka_unit_test(odd_names_one_layer_and_no_numbers_make_a_page_too),
         cmocka_unit_test(a_protocol_of_another_name_stands_alone),
