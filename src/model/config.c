@@ -166,6 +166,9 @@ static rp_status read_shape(rp_config *c, const reader *in)
         return fail_key(in, "num_attention_heads",
                         "must divide hidden_size where head_dim is absent");
     if ((s = read_size(in, &c->head_dim, "head_dim", c->width / c->heads, 1 << 12))) return s;
+    if (c->head_dim > 1 << 12)
+        return rp_fail(in->err, RP_EFORMAT, "'%s': heads of a width of %zu, more than %d", in->path,
+                       c->head_dim, 1 << 12);
     if (c->head_dim % 2 != 0)
         return rp_fail(in->err, RP_EFORMAT, "'%s': heads of an odd width, %zu, cannot be rotated",
                        in->path, c->head_dim);

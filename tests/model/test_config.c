@@ -124,6 +124,9 @@ static void bad_configs_are_refused_by_key(void **state)
          "\"num_hidden_layers\": 1, \"num_attention_heads\": 5, \"vocab_size\": 9}",
          "'config.json': key 'num_attention_heads' must divide hidden_size where head_dim is "
          "absent, found 5"},
+        {"{\"model_type\": \"llama\", \"hidden_size\": 8192, \"intermediate_size\": 8, "
+         "\"num_hidden_layers\": 1, \"num_attention_heads\": 1, \"vocab_size\": 9}",
+         "'config.json': heads of a width of 8192, more than 4096"},
         {"{" SHAPE ", \"head_dim\": 7}",
          "'config.json': heads of an odd width, 7, cannot be rotated"},
         {"{" SHAPE ", \"rms_norm_eps\": 0}",
