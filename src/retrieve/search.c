@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,7 +124,7 @@ static rp_status search_query(search *s, rp_topk *topk, size_t q, rp_error *err)
     return status;
 }
 
-static rp_status search_all(search *s, rp_error *err)
+static rp_status search_all(search *s, const rp_host *host, rp_error *err)
 {
     int threads = s->o->threads > 0 ? s->o->threads : omp_get_max_threads();
     size_t k = s->o->in.top ? s->o->in.top : SIZE_MAX;
@@ -132,11 +133,18 @@ static rp_status search_all(search *s, rp_error *err)
         double n = (double)s->postings.list[s->terms[i].term].n;
         s->terms[i].weight *= rp_bm25_idf(&s->bm25, N, n, s->postings.totals.mean_idf);
     }
+    rp_error stopped = {0};
+    atomic_int stop = 0;
 #pragma omp parallel num_threads(threads)
     {
         rp_topk *topk = rp_topk_new(k);
 #pragma omp for schedule(dynamic)
         for (size_t q = 0; q < s->nqueries; q++) {
+            /* The host is asked from the calling thread only; what it says holds for all. */
+            if (omp_get_thread_num() == 0 && !atomic_load(&stop)) {
+                atomic_store(&stop, rp_host_progress(host, "searching", q, s->nqueries, &stopped));
+            }
+            if (atomic_load(&stop)) continue;
             if (topk) {
                 search_query(s, topk, q, &s->errors[q]);
             } else {
@@ -144,6 +152,10 @@ static rp_status search_all(search *s, rp_error *err)
             }
         }
         rp_topk_free(topk);
+    }
+    if (stop) {
+        if (err) *err = stopped;
+        return stopped.status;
     }
     for (size_t q = 0; q < s->nqueries; q++) {
         if (!s->errors[q].status) continue;
@@ -187,7 +199,7 @@ rp_status rp_search(const rp_search_options *o, const rp_host *host, rp_error *e
                             .vocabulary = s.bm25.floor,
                             .threads = o->threads};
     if (!status) status = rp_postings_collect(&s.postings, &scan, host, err);
-    if (!status) status = search_all(&s, err);
+    if (!status) status = search_all(&s, host, err);
     if (!status) status = write_run(&s, host, err);
     release(&s);
     return status;

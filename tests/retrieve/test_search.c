@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/table.h"
 #include "data/data.h"
 #include "support/support.h"
@@ -229,6 +230,24 @@ static void a_full_disk_is_an_error(void **state)
     assert_int_equal(rp_search(&o, NULL, &err), RP_EIO);
 }
 
+static int stop_searching(void *arg, const char *what, size_t done, size_t total)
+{
+    (void)arg, (void)done, (void)total;
+    return strcmp(what, "searching") == 0;
+}
+
+static void a_search_stops_between_queries_and_leaves_nothing(void **state)
+{
+    (void)state;
+    rp_search_options o = golden_options(rp_test_path("stopped"));
+    const rp_host stopping = {.progress = stop_searching};
+    rp_error err;
+    o.threads = 1;
+    assert_int_equal(rp_search(&o, &stopping, &err), RP_ECANCEL);
+    assert_string_equal(err.text, "interrupted");
+    assert_false(rp_path_exists(o.output));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_query_without_hits_is_counted_in_a_warning),
         cmocka_unit_test(what_cannot_be_searched_is_said),
         cmocka_unit_test(a_full_disk_is_an_error),
+        cmocka_unit_test(a_search_stops_between_queries_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
