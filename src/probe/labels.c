@@ -105,6 +105,17 @@ static bool scores_finite(const rp_rows *rows)
     return true;
 }
 
+/* Takes back a `grade` without any judgement: `features` had no qrels. */
+static void drop_empty_grade(rp_labels *labels)
+{
+    size_t p = labels->n - 1;
+    if (strcmp(labels->name[p], "grade") != 0) return;
+    for (size_t i = 0; i < labels->rows; i++)
+        if (!isnan(labels->y[p][i])) return;
+    free(labels->name[p]), free(labels->y[p]);
+    labels->n--;
+}
+
 static rp_status add_columns(rp_labels *labels, const rp_table *table, const char *select,
                              const rp_rows *rows, const rp_host *host, rp_error *err)
 {
@@ -118,6 +129,7 @@ static rp_status add_columns(rp_labels *labels, const rp_table *table, const cha
         double *y = add(labels, name);
         status = y ? read_column(y, table, c, where, rows->n, err)
                    : rp_fail_memory(err, rows->n * sizeof *y);
+        if (!status && !strcmp(select, "*")) drop_empty_grade(labels);
     }
     free(where);
     return status;

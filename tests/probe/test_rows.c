@@ -39,6 +39,27 @@ static void labels_are_joined_by_pair_whatever_the_order(void **state)
     arrays_release(&a);
 }
 
+static void a_grade_that_nobody_gave_is_a_label_only_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    arrays a;
+    rp_rows rows;
+    rp_labels labels;
+    arrays_make(&a, 1, 2, 1);
+    const char *path = three_pairs("qid\tdocid\tgrade\ta\nq0\td0\t-1\t1\nq0\td1\t-1\t2\n");
+    load(&labels, &rows, &a, path, "*");
+    assert_int_equal(labels.n, 3);
+    assert_string_equal(labels.name[0], "a");
+    rp_labels_release(&labels);
+    rp_rows_release(&rows);
+    load(&labels, &rows, &a, path, "grade,a");
+    assert_int_equal(labels.n, 4);
+    assert_string_equal(labels.name[0], "grade");
+    rp_labels_release(&labels);
+    rp_rows_release(&rows);
+    arrays_release(&a);
+}
+
 static void the_rankers_score_is_a_label_when_it_is_there_and_selected(void **state)
 {
     (void)state;
@@ -243,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_joined_by_pair_whatever_the_order),
+        cmocka_unit_test(a_grade_that_nobody_gave_is_a_label_only_when_it_is_asked_for),
         cmocka_unit_test(the_rankers_score_is_a_label_when_it_is_there_and_selected),
         cmocka_unit_test(bad_features_are_refused_with_file_and_line),
         cmocka_unit_test(features_of_other_pairs_are_ignored_with_a_count),
