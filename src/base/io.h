@@ -45,6 +45,8 @@ rp_status rp_out_open(rp_out *out, const char *path, rp_error *err);
 /* RP_EARG when the output is the same file as an input, which it would replace; NULLs are skipped.
  */
 rp_status rp_out_check(const char *output, const char *const *inputs, size_t n, rp_error *err);
+/* RP_EARG when two outputs of a job have one name (NULL: no such output). */
+rp_status rp_out_distinct(const char *output, const char *other, rp_error *err);
 rp_status rp_out_commit(rp_out *out, rp_error *err);
 void rp_out_release(rp_out *out); /* after commit: nothing; before: the temporary is deleted */
 

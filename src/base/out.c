@@ -75,6 +75,13 @@ rp_status rp_out_check(const char *output, const char *const *inputs, size_t n, 
     return RP_OK;
 }
 
+rp_status rp_out_distinct(const char *output, const char *other, rp_error *err)
+{
+    if (!output || !other) return RP_OK;
+    if (strcmp(output, other) != 0 && !rp_path_is_same(output, other)) return RP_OK;
+    return rp_fail(err, RP_EARG, "'%s': two outputs cannot be one file", output);
+}
+
 static rp_status flush(FILE *file, const char *name, rp_error *err)
 {
     if (fflush(file) != 0) return rp_fail_errno(err, name);

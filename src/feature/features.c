@@ -309,6 +309,7 @@ static rp_status run(job *j, rp_error *err)
     rp_status status = check(j, err);
     if (!status) status = rp_out_check(j->o->output, inputs, 4, err);
     if (!status) status = rp_out_check(j->o->labels, inputs, 4, err);
+    if (!status) status = rp_out_distinct(j->o->output, j->o->labels, err);
     if (!status) status = rp_pairs_load(&j->pairs, &j->o->in, j->host, err);
     if (status) return status;
     j->errors = rp_alloc(j->pairs.ntopics + 1, sizeof *j->errors);

@@ -77,6 +77,7 @@ rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err
         return rp_fail(err, RP_EARG, "a probe needs a store, features and an output");
     if ((status = rp_out_check(o->output, &o->features, 1, err))) return status;
     if ((status = rp_out_check(o->predictions, &o->features, 1, err))) return status;
+    if ((status = rp_out_distinct(o->output, o->predictions, err))) return status;
     if ((status = check_writable(o->output, err))) return status;
     if ((status = check_writable(o->predictions, err))) return status;
     if ((status = rp_store_open(&store, o->store, err))) return status;
