@@ -57,8 +57,8 @@ typedef struct rp_host {
     /* `done` of `total` units of `what` (total 0: unknown); a non-zero answer cancels the job.
      * Called from the thread that called the job. */
     int (*progress)(void *arg, const char *what, size_t done, size_t total);
-    void (*warn)(void *arg, const char *text); /* something the user should know, one line */
-    void (*note)(void *arg, const char *text); /* which step of a study is done, or was already */
+    void (*warn)(void *arg, const char *text); /* something the user should look into, one line */
+    void (*note)(void *arg, const char *text); /* what was done, or was done already, one line */
     const char *command;                       /* the command line, written into outputs */
 } rp_host;
 

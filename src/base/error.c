@@ -49,17 +49,28 @@ rp_status rp_fail_errno(rp_error *err, const char *path)
     return rp_fail(err, RP_EIO, "'%s': %s", path, reason);
 }
 
+static void tell(void (*hear)(void *, const char *), void *arg, const char *fmt, va_list ap)
+{
+    char text[1024];
+    if (!hear || vsnprintf(text, sizeof text, fmt, ap) < 0) return;
+    tame(text);
+    hear(arg, text);
+}
+
 void rp_host_warn(const rp_host *host, const char *fmt, ...)
 {
-    if (!host || !host->warn) return;
-    char text[512];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    if (host) tell(host->warn, host->arg, fmt, ap);
     va_end(ap);
-    if (n < 0) return;
-    tame(text);
-    host->warn(host->arg, text);
+}
+
+void rp_host_note(const rp_host *host, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (host) tell(host->note, host->arg, fmt, ap);
+    va_end(ap);
 }
 
 rp_status rp_host_progress(const rp_host *host, const char *what, size_t done, size_t total,

@@ -17,8 +17,9 @@ rp_status rp_fail_memory(rp_error *err, size_t bytes);
 /* RP_EIO: "'path': <strerror(errno)>", read errno at once. */
 rp_status rp_fail_errno(rp_error *err, const char *path);
 
-/* Tells the host; both accept a NULL host. */
+/* Tells the host; all accept a NULL host. */
 void rp_host_warn(const rp_host *host, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void rp_host_note(const rp_host *host, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* RP_ECANCEL when the host asks to stop ("interrupted"). */
 rp_status rp_host_progress(const rp_host *host, const char *what, size_t done, size_t total,
                            rp_error *err);

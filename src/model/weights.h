@@ -51,7 +51,7 @@ rp_status rp_weights_fingerprint(uint64_t *sum, const rp_weights *weights, uint6
                                  rp_error *err);
 /* out [n] <- elements at .. at + n - 1 as f32 */
 void rp_tensor_read(float *out, const rp_tensor *tensor, size_t at, size_t n);
-/* Tells the system that the pages of a tensor are not needed for now. */
+/* Tells the system that the pages of a tensor may be given back until they are read again. */
 void rp_tensor_drop(const rp_tensor *tensor);
 
 #endif

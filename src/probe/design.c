@@ -179,7 +179,7 @@ static void set_columns(rp_set *s, const rp_design *d, const sums *all, const su
         s->mu[j] = (all->s[j] - (out ? out->s[j] : 0)) / (double)s->m;
         double var = (all->sq[j] - (out ? out->sq[j] : 0)) / (double)s->m - s->mu[j] * s->mu[j];
         double noise = 1e-12 * (all->sq[j] / (double)s->m + s->mu[j] * s->mu[j]);
-        s->inv[j] = var > noise ? sqrt(var) : 0; /* the sd, for now */
+        s->inv[j] = var > noise ? sqrt(var) : 0; /* the sd; inverted below */
         largest = fmax(largest, s->inv[j] * d->scale[j]);
     }
     for (size_t j = 0; j < D; j++) {

@@ -192,7 +192,7 @@ static rp_status finish(capture *c, rp_error *err)
 
     for (size_t v = 0; status == RP_OK && v < c->nviews; v++)
         if (loss[v].error > 0)
-            rp_host_warn(
+            rp_host_note(
                 c->host, "%s as %s: relative error of the worst column %.2g (layer %zu, unit %zu)",
                 c->view[v].name, c->options->dtype, loss[v].error, loss[v].layer, loss[v].column);
     free(loss);
@@ -211,7 +211,7 @@ rp_status rp_capture(const rp_capture_options *o, const rp_host *host, rp_error 
     if (status == RP_OK) status = open_writer(&c, err);
     if (status != RP_OK) goto done;
     if (rp_store_writer_complete(c.writer)) {
-        rp_host_warn(host, "'%s' is complete: nothing to do", o->store);
+        rp_host_note(host, "'%s' is complete: nothing to do", o->store);
         goto done;
     }
     status = capture_shards(&c, err);

@@ -2,7 +2,6 @@
 
 #include <ftw.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +16,6 @@ void rp_study_options_init(rp_study_options *o)
 }
 
 /* ---- one step ---- */
-
-__attribute__((format(printf, 2, 3))) static void note(const rp_course *s, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (s->host.note) s->host.note(s->host.arg, text);
-}
 
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
 {
@@ -72,10 +61,10 @@ static rp_status plan(rp_course *s, const rp_step *step, rp_error *err)
         if (status) return status;
     }
     if (state == RP_STEP_DONE) {
-        note(s, "%s: up to date", step->name);
+        rp_host_note(&s->host, "%s: up to date", step->name);
         return RP_OK;
     }
-    note(s, "%s: to do (%s)", step->name, why);
+    rp_host_note(&s->host, "%s: to do (%s)", step->name, why);
     for (size_t i = 0; i < RP_STEP_FILES; i++)
         if (step->output[i] && s->nstale < sizeof s->stale / sizeof s->stale[0])
             s->stale[s->nstale++] = step->output[i];
@@ -100,16 +89,17 @@ rp_status rp_course_step(rp_course *s, const rp_step *step, rp_step_run *run, co
         status = rp_ledger_look(&s->ledger, &state, why, sizeof why, step, err);
     if (status) return status;
     if (state == RP_STEP_DONE) {
-        note(s, "%s: up to date", step->name);
+        rp_host_note(&s->host, "%s: up to date", step->name);
         return RP_OK;
     }
     if (state == RP_STEP_STALE && (status = clear(s, step, err))) return status;
     if ((status = rp_ledger_begin(&s->ledger, step, err))) return status;
-    note(s, "%s: %s (%s)", step->name, state == RP_STEP_STARTED ? "going on" : "started", why);
+    rp_host_note(&s->host, "%s: %s (%s)", step->name,
+                 state == RP_STEP_STARTED ? "going on" : "started", why);
     double start = seconds();
     if ((status = run(s, options, err))) return status;
     if ((status = rp_ledger_finish(&s->ledger, step, err))) return status;
-    note(s, "%s: done in %.1f s", step->name, seconds() - start);
+    rp_host_note(&s->host, "%s: done in %.1f s", step->name, seconds() - start);
     return RP_OK;
 }
 

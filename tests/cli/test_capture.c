@@ -130,6 +130,10 @@ static void a_second_capture_has_nothing_to_do(void **state)
     free(err);
     assert_int_equal(rp_test_command(NULL, &err, "\"$RANKPROBE\" capture -q" ALL " -o $TMP/acts"),
                      0);
+    assert_string_equal(err, "");
+    free(err);
+    assert_int_equal(rp_test_command(NULL, &err, "\"$RANKPROBE\" capture" ALL " -o $TMP/acts"), 0);
+    assert_null(strstr(err, "warning"));
     assert_non_null(strstr(err, "/acts' is complete: nothing to do"));
     free(err);
     assert_int_equal(

@@ -14,12 +14,12 @@ static const char *const ten[] = {"resid_post.all.mean",      "resid_post.all.ma
                                   "resid_post.document.mean", "resid_post.document.max",
                                   "resid_post.last.mean",     "resid_post.last.max"};
 
-static char warning[512];
+static char noted[512];
 
-static void keep_warning(void *arg, const char *text)
+static void keep_note(void *arg, const char *text)
 {
     (void)arg;
-    snprintf(warning, sizeof warning, "%s", text);
+    snprintf(noted, sizeof noted, "%s", text);
 }
 
 /* A process of its own: another run of this executable, as "test_capture capture DIR". */
@@ -114,7 +114,7 @@ static void an_interrupted_capture_drops_the_shard_and_goes_on_later(void **stat
 static void a_complete_store_is_left_alone(void **state)
 {
     rp_capture_options o = golden_capture(rp_test_path("done"));
-    rp_host host = {.warn = keep_warning};
+    rp_host host = {.note = keep_note};
     rp_error err = {0};
     char text[600];
 
@@ -122,7 +122,7 @@ static void a_complete_store_is_left_alone(void **state)
     assert_ok(rp_capture(&o, NULL, &err), &err);
     assert_ok(rp_capture(&o, &host, &err), &err);
     snprintf(text, sizeof text, "'%s' is complete: nothing to do", o.store);
-    assert_string_equal(warning, text);
+    assert_string_equal(noted, text);
     o.template_.max_query = 5;
     assert_int_equal(rp_capture(&o, &host, &err), RP_EARG);
     assert_non_null(strstr(err.text, "template.max_query is 12 there, 5 here"));
@@ -206,17 +206,16 @@ static void threads_and_memory_do_not_change_a_byte(void **state)
 static void the_loss_of_a_small_dtype_is_told(void **state)
 {
     rp_capture_options o = golden_capture(rp_test_path("loss"));
-    rp_host host = {.warn = keep_warning};
+    rp_host host = {.note = keep_note};
     rp_error err = {0};
     double error = 0;
 
     (void)state;
     o.dtype = "i8";
     assert_ok(rp_capture(&o, &host, &err), &err);
-    assert_int_equal(sscanf(warning,
-                            "resid_post.all.mean as i8: relative error of the worst column %lf",
-                            &error),
-                     1);
+    assert_int_equal(
+        sscanf(noted, "resid_post.all.mean as i8: relative error of the worst column %lf", &error),
+        1);
     assert_true(error > 0 && error < 0.05);
 }
 
