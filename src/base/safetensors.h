@@ -31,7 +31,8 @@ const rp_tensor *rp_safetensors_find(const rp_safetensors *st, const char *name)
 const char *rp_safetensors_path(const rp_safetensors *st);
 
 /* Writes header and tensors (data contiguous, little endian) to file in the given order, the header
- * padded to 8 bytes; metadata is a "key", "value", ..., NULL list or NULL. The caller commits. */
+ * padded to 8 bytes; metadata is a "key", "value", ..., NULL list or NULL. A write that fails shows
+ * in ferror(file): the caller commits, and rp_out_commit() says it with the file's name. */
 rp_status rp_safetensors_write(FILE *file, const rp_tensor *tensors, size_t n,
                                const char *const *metadata, rp_error *err);
 
