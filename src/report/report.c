@@ -60,6 +60,9 @@ static rp_status draw(rp_page *page, const rp_host *host, rp_error *err)
     for (size_t v = 0; !status && v < res->views.n; v++)
         status = draw_view(page, v, host, &done, total, err);
     if (!status) status = rp_figure_labels(&page->labels, page->figure_dir, res, err);
+    /* Ctrl-C reaches gnuplot too; that it died of it is not what went wrong. */
+    if (status == RP_EIO && rp_host_progress(host, "figures", done, total, err))
+        status = RP_ECANCEL;
     return status;
 }
 

@@ -271,6 +271,24 @@ static int stop(void *arg, const char *what, size_t done, size_t total)
     return 1;
 }
 
+static void a_gnuplot_that_dies_of_the_interruption_is_no_failure_of_its_own(void **state)
+{
+    (void)state;
+    rp_report_options o;
+    rp_error err = {0};
+    int asked = 0;
+    const rp_host host = {.arg = &asked, .progress = stop};
+    char *path = strdup(getenv("PATH"));
+    rp_report_options_init(&o);
+    o.probes = "tests/golden/report/probes.tsv";
+    o.output = rp_test_path("died");
+    setenv("PATH", o.output, 1); /* the first figure fails before progress is asked */
+    rp_status status = rp_report(&o, &host, &err);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_fails(status, &err, RP_ECANCEL, "interrupted");
+}
+
 static void a_host_that_asks_to_stop_is_obeyed(void **state)
 {
     (void)state;
@@ -300,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_protocol_of_another_name_stands_alone),
         cmocka_unit_test(without_gnuplot_the_error_says_what_is_missing_and_leaves_the_script),
         cmocka_unit_test(a_gnuplot_that_fails_is_quoted),
+        cmocka_unit_test(a_gnuplot_that_dies_of_the_interruption_is_no_failure_of_its_own),
         cmocka_unit_test(a_host_that_asks_to_stop_is_obeyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
