@@ -5,7 +5,7 @@
 
 #include "base/io.h"
 #include "base/memory.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 static double now(void)
 {

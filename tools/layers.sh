@@ -15,11 +15,12 @@ declare -A allowed=(
     [measure]="base data"
     [tensor]="base"
     [store]="base"
+    [tokenizer]="base"
     [model]="base tensor"
-    [run]="base data tensor model store"
+    [run]="base data tensor store tokenizer model"
     [probe]="base store"
     [report]="base"
-    [study]="base data retrieve feature measure tensor store model run probe report"
+    [study]="base data retrieve feature measure tensor store tokenizer model run probe report"
 )
 failed=0
 bad() {

@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "data/data.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 /* Token sets, as bits of rp_tokens.set. */
 enum {

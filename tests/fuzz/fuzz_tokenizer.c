@@ -1,4 +1,4 @@
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 #include "support/fuzz.h"
 
 /* The bytes are a tokenizer.json; it encodes a few texts, the last of which are the bytes. */

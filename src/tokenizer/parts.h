@@ -1,25 +1,25 @@
 /*
- * The parts of a tokenizer, internal to src/model/tokenizer*.c. A text goes through them in this
+ * The parts of a tokenizer, internal to this folder. A text goes through them in this
  * order: added tokens are cut out (as written), the rest is normalised, added tokens are cut out
  * again (as normalised), the pre-tokenizer cuts the rest into words, BPE turns each word into ids,
  * and the post-processor puts its special tokens around them. Each part is built from its JSON,
  * const afterwards, and follows the Rust crate `tokenizers` 0.23 to the letter; what a part does
  * not support it refuses by name (RP_EFORMAT).
  */
-#ifndef RP_MODEL_TOKENIZER_PARTS_H
-#define RP_MODEL_TOKENIZER_PARTS_H
+#ifndef RP_TOKENIZER_PARTS_H
+#define RP_TOKENIZER_PARTS_H
 
 #include <jansson.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #define RP_TOKEN_LIMIT ((size_t)1 << 24)  /* ids lie below */
 #define RP_PIECE_LIMIT ((size_t)1 << 22)  /* entries of a vocabulary */
 #define RP_GROWTH_LIMIT ((size_t)1 << 30) /* bytes that a text may grow to on its way */
 
-/* ---- UTF-8 and characters (tokenizer_text.c) ------------------------------------------------ */
+/* ---- UTF-8 and characters (text.c) ------------------------------------------------ */
 
 /* Decodes the character at s, which is valid UTF-8 and not empty; its length goes to *len. */
 static inline uint32_t rp_utf8_at(const char *s, size_t *len)
@@ -56,7 +56,7 @@ rp_status rp_json_bool(const json_t *object, const char *key, bool fallback, boo
 rp_status rp_json_string(const json_t *object, const char *key, const char **value,
                          const char *path, rp_error *err);
 
-/* ---- strings to ids (tokenizer_dict.c) ------------------------------------------------------ */
+/* ---- strings to ids (dict.c) ------------------------------------------------------ */
 
 typedef struct rp_dict_entry {
     uint32_t at, len; /* the key, in the dictionary's text; NUL-terminated there */
@@ -76,7 +76,7 @@ rp_status rp_dict_put(rp_dict *dict, const char *key, size_t len, int32_t id, rp
 rp_dict_entry *rp_dict_find(const rp_dict *dict, const char *key, size_t len); /* NULL: absent */
 int32_t rp_dict_id(const rp_dict *dict, const char *key, size_t len);          /* -1: absent */
 
-/* ---- patterns (tokenizer_pattern.c) --------------------------------------------------------- */
+/* ---- patterns (pattern.c) --------------------------------------------------------- */
 
 typedef struct rp_pattern rp_pattern;
 /* regex: an Oniguruma (Ruby syntax) pattern; literal: the text itself. */
@@ -96,7 +96,7 @@ rp_status rp_pattern_next(const rp_pattern *pattern, void **match, rp_search_sta
                           rp_error *err);
 void rp_match_free(void *match);
 
-/* ---- normalisers (tokenizer_normal.c) ------------------------------------------------------- */
+/* ---- normalisers (normal.c) ------------------------------------------------------- */
 
 typedef struct rp_normalizer rp_normalizer;
 /* json NULL: no normaliser, *normalizer is NULL, which every function accepts. */
@@ -107,11 +107,11 @@ void rp_normalizer_free(rp_normalizer *normalizer);
  * Becomes false when the beginning is removed. */
 rp_status rp_normalizer_apply(const rp_normalizer *normalizer, rp_text *text, rp_text *spare,
                               void **match, bool *start, rp_error *err);
-/* NFC, NFD, NFKC or NFKD of s[len], appended (tokenizer_unicode.c). */
+/* NFC, NFD, NFKC or NFKD of s[len], appended (unicode.c). */
 rp_status rp_unicode_normalize(rp_text *out, const char *s, size_t len, bool compose, bool compat,
                                rp_error *err);
 
-/* ---- pre-tokenizers (tokenizer_split.c) ----------------------------------------------------- */
+/* ---- pre-tokenizers (split.c) ----------------------------------------------------- */
 
 typedef struct rp_slice {
     size_t at, len;
@@ -139,7 +139,7 @@ void rp_splitter_free(rp_splitter *splitter);
 rp_status rp_splitter_apply(const rp_splitter *splitter, rp_slices *s, const char *base, size_t len,
                             bool start, rp_error *err);
 
-/* ---- the model (tokenizer_bpe.c, tokenizer_merge.c) ----------------------------------------- */
+/* ---- the model (bpe.c, merge.c) ----------------------------------------- */
 
 typedef struct rp_merge {
     int32_t left, right, id; /* left -1: empty */
@@ -179,7 +179,7 @@ rp_status rp_bpe_encode(const rp_bpe *bpe, rp_bpe_scratch *scratch, rp_ids *out,
 rp_status rp_bpe_merge_word(const rp_bpe *bpe, rp_bpe_scratch *scratch, rp_ids *out,
                             const char *word, size_t len, rp_error *err);
 
-/* ---- added tokens (tokenizer_added.c) ------------------------------------------------------- */
+/* ---- added tokens (added.c) ------------------------------------------------------- */
 
 typedef struct rp_added_token {
     const char *content; /* in the dictionary of the added tokens */
@@ -207,7 +207,7 @@ void rp_added_release(rp_added *added);
 rp_status rp_added_find(const rp_added *added, rp_found_list *out, bool normalized,
                         const char *text, size_t len, rp_error *err);
 
-/* ---- post-processor (tokenizer_template.c) -------------------------------------------------- */
+/* ---- post-processor (template.c) -------------------------------------------------- */
 
 typedef enum rp_template_kind { RP_PIECE_TOKEN, RP_PIECE_A, RP_PIECE_B } rp_template_kind;
 typedef struct rp_template_piece {

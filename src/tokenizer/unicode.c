@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 typedef struct chars {
     utf8proc_int32_t *c;

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 #define SCAN_LIMIT 48 /* symbols */
 

@@ -4,7 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 void rp_dict_release(rp_dict *dict)
 {

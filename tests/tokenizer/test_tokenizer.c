@@ -9,8 +9,8 @@
 
 #include "base/io.h"
 #include "base/memory.h"
-#include "model/tokenizer.h"
 #include "support/support.h"
+#include "tokenizer/tokenizer.h"
 
 static json_t *load(const char *path)
 {
@@ -23,7 +23,7 @@ static json_t *load(const char *path)
 static json_t *golden(const char *name)
 {
     char rel[256];
-    snprintf(rel, sizeof rel, "model/tokenizer/%s", name);
+    snprintf(rel, sizeof rel, "tokenizer/%s", name);
     return load(rp_test_golden(rel));
 }
 
@@ -303,7 +303,7 @@ static void many_threads_share_one_tokenizer(void **state)
     (void)state;
     rp_tokenizer *tok;
     rp_error err;
-    assert_ok(rp_tokenizer_open(&tok, rp_test_golden("model/tokenizer/bytes.json"), &err), &err);
+    assert_ok(rp_tokenizer_open(&tok, rp_test_golden("tokenizer/bytes.json"), &err), &err);
     static const char text[] = "Many threads share one tokenizer, 1234 times over: \xc3\xa9!";
     rp_ids want = {0};
     int bad = 0;

@@ -1,6 +1,6 @@
 /* Patterns of tokenizer.json, which are Oniguruma's, as PCRE2 patterns. */
-#ifndef RP_MODEL_TOKENIZER_REGEX_H
-#define RP_MODEL_TOKENIZER_REGEX_H
+#ifndef RP_TOKENIZER_REGEX_H
+#define RP_TOKENIZER_REGEX_H
 
 #include "base/memory.h"
 

@@ -1,7 +1,7 @@
 /* Post-processors: the special tokens around one sequence or a pair. */
 #include <stdlib.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 #define PIECE_LIMIT 1024
 #define SEGMENT_LIMIT 65536

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "model/tokenizer_regex.h"
+#include "tokenizer/regex.h"
 
 #define SPACE "\\p{Z}\\x{09}-\\x{0d}\\x{85}"
 #define LETTERS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"

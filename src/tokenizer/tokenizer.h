@@ -2,8 +2,8 @@
  * Tokenizers from tokenizer.json: BPE, SentencePiece style (byte fallback) and byte level. Ids are
  * identical to Hugging Face tokenizers'. A loaded tokenizer is const and safe for many threads.
  */
-#ifndef RP_MODEL_TOKENIZER_H
-#define RP_MODEL_TOKENIZER_H
+#ifndef RP_TOKENIZER_TOKENIZER_H
+#define RP_TOKENIZER_TOKENIZER_H
 
 #include "base/error.h"
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 #define AFFIX_LIMIT 64 /* bytes of a continuing_subword_prefix, an end_of_word_suffix */
 

@@ -1,7 +1,7 @@
 /* Pre-tokenizers: a list of steps, each of which cuts every word of the one before. */
 #include <stdlib.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 #define DEPTH_LIMIT 32
 /* GPT-2's, as the crate's ByteLevel has it */

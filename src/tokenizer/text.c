@@ -1,7 +1,7 @@
 /* Characters: UTF-8, the classes that tokenizers ask for, and GPT-2's visible bytes. */
 #include <utf8proc.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 size_t rp_utf8_put(char out[4], uint32_t c)
 {

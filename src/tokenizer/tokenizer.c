@@ -1,10 +1,10 @@
 /* The tokenizer as a whole: its file, its special tokens, encoding and assembly. */
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
 
 #include "base/io.h"
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 #define FILE_LIMIT ((size_t)512 << 20)
 #define PATH_LIMIT 4096

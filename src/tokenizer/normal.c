@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 #define DEPTH_LIMIT 32
 #define CONTENT_LIMIT 4096 /* bytes of what Prepend and Replace put in */

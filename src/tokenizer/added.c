@@ -1,7 +1,7 @@
 /* Added tokens: what is looked for in a text before and after it is normalised. */
 #include <stdlib.h>
 
-#include "model/tokenizer_parts.h"
+#include "tokenizer/parts.h"
 
 #define CONTENT_LIMIT 4096 /* bytes */
 

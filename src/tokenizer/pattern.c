@@ -4,8 +4,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "model/tokenizer_parts.h"
-#include "model/tokenizer_regex.h"
+#include "tokenizer/parts.h"
+#include "tokenizer/regex.h"
 
 #define PATTERN_LIMIT ((size_t)1 << 16) /* bytes */
 #define MATCH_LIMIT 10000000u           /* steps of one match: beyond it the pattern is at fault */
