@@ -150,9 +150,12 @@ typedef struct rp_template_options {
     size_t max_passage; /* tokens, default 164 */
 } rp_template_options;
 
+/* `model` is a Hugging Face directory: a model, or a PEFT adapter; or a name such as "org/name"
+ * that is looked for in the directory `models` (NULL: none), then in the Hugging Face cache. `base`
+ * is the base model of an adapter, spelled in the same ways; NULL: its base_model_name_or_path. */
 typedef struct rp_score_options {
     rp_inputs in;
-    const char *model; /* Hugging Face directory */
+    const char *model, *base, *models;
     rp_template_options template_;
     const char *output; /* TREC run, reranked; beside it FILE.json: what it was made of */
     const char *tag;    /* default "rankprobe" */
@@ -165,7 +168,7 @@ rp_status rp_score(const rp_score_options *o, const rp_host *host, rp_error *err
 
 typedef struct rp_capture_options {
     rp_inputs in;
-    const char *model;
+    const char *model, *base, *models;
     rp_template_options template_;
     const char *const *views; /* [nviews] "site.tokens.pool", default { "resid_post.all.mean" } */
     size_t nviews;

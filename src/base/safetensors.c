@@ -13,8 +13,11 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[] = {
-    [RP_F32] = {"F32", 4}, [RP_F16] = {"F16", 2}, [RP_BF16] = {"BF16", 2}, [RP_I8] = {"I8", 1},
-    [RP_U8] = {"U8", 1},   [RP_I32] = {"I32", 4}, [RP_I64] = {"I64", 8},   [RP_F64] = {"F64", 8},
+    [RP_F32] = {"F32", 4}, [RP_F16] = {"F16", 2},         [RP_BF16] = {"BF16", 2},
+    [RP_I8] = {"I8", 1},   [RP_U8] = {"U8", 1},           [RP_I32] = {"I32", 4},
+    [RP_I64] = {"I64", 8}, [RP_F64] = {"F64", 8},         [RP_BOOL] = {"BOOL", 1},
+    [RP_I16] = {"I16", 2}, [RP_U16] = {"U16", 2},         [RP_U32] = {"U32", 4},
+    [RP_U64] = {"U64", 8}, [RP_F8_E4M3] = {"F8_E4M3", 1}, [RP_F8_E5M2] = {"F8_E5M2", 1},
 };
 #define NDTYPES (sizeof dtypes / sizeof dtypes[0])
 

@@ -9,7 +9,23 @@
 
 #include "base/io.h"
 
-typedef enum rp_dtype { RP_F32, RP_F16, RP_BF16, RP_I8, RP_U8, RP_I32, RP_I64, RP_F64 } rp_dtype;
+typedef enum rp_dtype {
+    RP_F32,
+    RP_F16,
+    RP_BF16,
+    RP_I8,
+    RP_U8,
+    RP_I32,
+    RP_I64,
+    RP_F64,
+    RP_BOOL,
+    RP_I16,
+    RP_U16,
+    RP_U32,
+    RP_U64,
+    RP_F8_E4M3,
+    RP_F8_E5M2
+} rp_dtype;
 size_t rp_dtype_size(rp_dtype dtype);
 const char *rp_dtype_name(rp_dtype dtype); /* "F32" ... as in the header */
 

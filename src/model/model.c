@@ -56,8 +56,9 @@ static rp_status describe(rp_model *m, rp_error *err)
     return s;
 }
 
-rp_status rp_model_open(rp_model **model, const char *dir, rp_error *err)
+rp_status rp_model_open(rp_model **model, const rp_model_source *source, rp_error *err)
 {
+    const char *dir = source->path;
     *model = NULL;
     rp_model *m = calloc(1, sizeof *m);
     if (!m) return rp_fail_memory(err, sizeof *m);

@@ -30,9 +30,13 @@ typedef struct rp_model_info {
     uint64_t parameters;
     uint64_t fingerprint; /* of config, tensor names, shapes, dtypes and bytes */
 } rp_model_info;
+/* Where a model comes from: see rp_score_options. base and models may be NULL. */
+typedef struct rp_model_source {
+    const char *path, *base, *models;
+} rp_model_source;
 /* RP_EFORMAT names the config key or tensor that is missing, has another shape, or is not
  * supported. */
-rp_status rp_model_open(rp_model **model, const char *dir, rp_error *err);
+rp_status rp_model_open(rp_model **model, const rp_model_source *source, rp_error *err);
 void rp_model_free(rp_model *model);
 const rp_model_info *rp_model_about(const rp_model *model);
 size_t rp_model_site_width(const rp_model *model, rp_site site);
@@ -44,8 +48,9 @@ rp_status rp_model_require_score(const rp_model *model, rp_error *err);
  */
 typedef struct rp_batch {
     size_t nseq;
-    const size_t *start; /* [nseq + 1] */
-    const int32_t *ids;  /* [start[nseq]] */
+    const size_t *start;    /* [nseq + 1] */
+    const int32_t *ids;     /* [start[nseq]] */
+    const int32_t *segment; /* [start[nseq]] segment (token type) ids; NULL: all 0 */
 } rp_batch;
 
 /* Sees activations while they exist. see() is called by worker threads, for disjoint sequence
@@ -73,5 +78,9 @@ size_t rp_session_tokens(const rp_session *session);
 rp_status rp_session_forward(rp_session *session, const rp_batch *batch,
                              const rp_observer *observer, float *scores, const rp_host *host,
                              rp_error *err);
+/* out [nseq, D] <- the mean over all tokens of each sequence's last hidden state, after the final
+ * norm where the family has one: what sentence-transformers calls mean pooling. */
+rp_status rp_session_embed(rp_session *session, float *out, const rp_batch *batch,
+                           const rp_host *host, rp_error *err);
 
 #endif

@@ -260,15 +260,27 @@ static rp_status score(const rp_session *s, const rp_forward *f, float *scores, 
     return RP_OK;
 }
 
-rp_status rp_session_forward(rp_session *session, const rp_batch *batch,
-                             const rp_observer *observer, float *scores, const rp_host *host,
-                             rp_error *err)
+static void mean_final(const rp_session *s, const rp_forward *f, float *out, float *x, size_t i)
 {
-    rp_session *s = session;
+    size_t D = f->config->width, first = f->batch->start[i], end = f->batch->start[i + 1];
+    double sum[64];
+    s->backend->rmsnorm(x, f->hidden + first * D, s->norm, f->config->norm_eps, end - first, D);
+    for (size_t d = 0; d < D; d += 64) {
+        size_t n = D - d < 64 ? D - d : 64;
+        for (size_t j = 0; j < n; j++) sum[j] = 0;
+        for (size_t t = 0; t < end - first; t++)
+            for (size_t j = 0; j < n; j++) sum[j] += (double)x[t * D + d + j];
+        for (size_t j = 0; j < n; j++) out[i * D + d + j] = (float)(sum[j] / (double)(end - first));
+    }
+}
+
+/* Checks the batch, makes room and runs the layers; *f is what the residual stream is left in. */
+static rp_status run(rp_session *s, rp_forward *f, const rp_batch *batch,
+                     const rp_observer *observer, const rp_host *host, rp_error *err)
+{
     const rp_config *c = &s->model->config;
     size_t largest, longest, n;
-    rp_status status = scores ? rp_model_require_score(s->model, err) : RP_OK;
-    if (!status) status = check_batch(s, batch, err);
+    rp_status status = check_batch(s, batch, err);
     if (status || batch->nseq == 0) return status;
     size_t tokens = batch->start[batch->nseq];
     if ((status = renew(&s->micro, &s->micro_size, batch->nseq, sizeof *s->micro, err)))
@@ -278,13 +290,32 @@ rp_status rp_session_forward(rp_session *session, const rp_batch *batch,
     if (!status) status = renew_angles(s, longest, err);
     if (!status) status = renew_scratch(s, largest, s->longest, err);
     if (status) return status;
-    rp_forward f = {c,
-                    s->backend,
-                    batch,
-                    observer,
-                    s->hidden,
-                    s->angles,
-                    s->angles + s->longest * (c->head_dim / 2)};
-    status = run_layers(s, &f, n, largest, host, err);
-    return !status && scores ? score(s, &f, scores, err) : status;
+    *f = (rp_forward){c,
+                      s->backend,
+                      batch,
+                      observer,
+                      s->hidden,
+                      s->angles,
+                      s->angles + s->longest * (c->head_dim / 2)};
+    return run_layers(s, f, n, largest, host, err);
+}
+
+rp_status rp_session_forward(rp_session *session, const rp_batch *batch,
+                             const rp_observer *observer, float *scores, const rp_host *host,
+                             rp_error *err)
+{
+    rp_forward f;
+    rp_status status = scores ? rp_model_require_score(session->model, err) : RP_OK;
+    if (!status) status = run(session, &f, batch, observer, host, err);
+    return !status && scores && batch->nseq ? score(session, &f, scores, err) : status;
+}
+
+rp_status rp_session_embed(rp_session *session, float *out, const rp_batch *batch,
+                           const rp_host *host, rp_error *err)
+{
+    rp_forward f;
+    rp_status status = run(session, &f, batch, NULL, host, err);
+    if (status) return status;
+    for (size_t i = 0; i < batch->nseq; i++) mean_final(session, &f, out, session->scratch[0], i);
+    return RP_OK;
 }

@@ -51,12 +51,12 @@ static int by_name(const void *a, const void *b)
 rp_status rp_weights_fingerprint(uint64_t *sum, const rp_weights *w, uint64_t seed, rp_error *err)
 {
     size_t n = 0;
-    for (size_t i = 0; i < w->nshards; i++) n += rp_safetensors_count(w->shard[i]);
+    for (size_t i = 0; i < w->files.nshards; i++) n += rp_safetensors_count(w->files.shard[i]);
     digest *d = rp_alloc(n, sizeof *d);
     if (!d) return rp_fail_memory(err, n * sizeof *d);
-    for (size_t i = 0, at = 0; i < w->nshards; i++)
-        for (size_t j = 0; j < rp_safetensors_count(w->shard[i]); j++)
-            d[at++].tensor = rp_safetensors_at(w->shard[i], j);
+    for (size_t i = 0, at = 0; i < w->files.nshards; i++)
+        for (size_t j = 0; j < rp_safetensors_count(w->files.shard[i]); j++)
+            d[at++].tensor = rp_safetensors_at(w->files.shard[i], j);
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < n; i++) {
         const rp_tensor *t = d[i].tensor;

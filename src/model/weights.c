@@ -1,6 +1,5 @@
 #include "model/weights.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +7,6 @@
 #include "base/map.h"
 #include "base/memory.h"
 
-#define INDEX_LIMIT ((size_t)64 << 20)
-#define SHARDS_LIMIT 10000
 #define NAME_SIZE 160
 
 static const char *const names[RP_WEIGHTS] = {
@@ -45,100 +42,6 @@ bool rp_weight_has_bias(const rp_config *c, rp_weight w)
            (c->mlp_bias && w >= RP_W_GATE && w <= RP_W_DOWN);
 }
 
-/* ---- opening files ---- */
-
-static rp_status open_shard(rp_weights *w, const char *path, rp_error *err)
-{
-    rp_status s = rp_safetensors_open(&w->shard[w->nshards], path, err);
-    if (!s) w->nshards++;
-    return s;
-}
-
-/* Opens the file of one entry of the index unless it is open; *shard is its number. */
-static rp_status open_entry(rp_weights *w, rp_map *files, const json_t *value, const char *name,
-                            const char *dir, const char *index, size_t *shard, rp_error *err)
-{
-    const char *file = json_string_value(value);
-    char path[4096];
-    size_t *slot;
-    bool fresh;
-    if (!file || !*file || strchr(file, '/') || strcmp(file, "..") == 0 || strcmp(file, ".") == 0)
-        return rp_fail(err, RP_EFORMAT, "'%s': the file of tensor '%s' is not a plain file name",
-                       index, name);
-    rp_status s = rp_map_put(files, file, strlen(file), &slot, &fresh, NULL, err);
-    if (s) return s;
-    if (fresh) {
-        *slot = w->nshards;
-        if (w->nshards == SHARDS_LIMIT)
-            return rp_fail(err, RP_EFORMAT, "'%s': more than %d files", index, SHARDS_LIMIT);
-        if ((s = rp_path_join(path, sizeof path, dir, file, err))) return s;
-        if ((s = open_shard(w, path, err))) return s;
-    }
-    *shard = *slot;
-    return RP_OK;
-}
-
-/* Every tensor of the map lies in its file, and the files hold nothing else: names are unique. */
-static rp_status open_map(rp_weights *w, const json_t *map, const char *dir, const char *index,
-                          rp_error *err)
-{
-    rp_map *files = rp_map_new();
-    rp_status s = files ? RP_OK : rp_fail_memory(err, 1);
-    size_t n = json_object_size(map), total = 0, shard = 0;
-    w->shard = calloc(n < SHARDS_LIMIT ? n + 1 : SHARDS_LIMIT, sizeof(rp_safetensors *));
-    if (!s && !w->shard) s = rp_fail_memory(err, n * sizeof(rp_safetensors *));
-    for (void *i = json_object_iter((json_t *)map); !s && i;
-         i = json_object_iter_next((json_t *)map, i)) {
-        const char *name = json_object_iter_key(i);
-        s = open_entry(w, files, json_object_iter_value(i), name, dir, index, &shard, err);
-        if (!s && !rp_safetensors_find(w->shard[shard], name))
-            s = rp_fail(err, RP_EFORMAT, "'%s': tensor '%s' is not in '%s'", index, name,
-                        rp_safetensors_path(w->shard[shard]));
-    }
-    for (size_t i = 0; !s && i < w->nshards; i++) total += rp_safetensors_count(w->shard[i]);
-    if (!s && total != n)
-        s = rp_fail(err, RP_EFORMAT, "'%s': lists %zu tensors, its files hold %zu", index, n,
-                    total);
-    rp_map_free(files);
-    return s;
-}
-
-static rp_status open_index(rp_weights *w, const char *dir, const char *index, rp_error *err)
-{
-    char *text = NULL;
-    size_t n = 0;
-    json_error_t error;
-    json_t *root = NULL;
-    rp_status s = rp_file_read(&text, &n, index, INDEX_LIMIT, err);
-    if (s) goto done;
-    root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-    const json_t *map = json_object_get(root, "weight_map");
-    if (!root)
-        s = rp_fail(err, RP_EFORMAT, "'%s' line %d: %s", index, error.line, error.text);
-    else if (!json_is_object(map) || json_object_size(map) == 0)
-        s = rp_fail(err, RP_EFORMAT, "'%s': key 'weight_map' is missing or empty", index);
-    else
-        s = open_map(w, map, dir, index, err);
-done:
-    json_decref(root);
-    free(text);
-    return s;
-}
-
-static rp_status open_files(rp_weights *w, const char *dir, rp_error *err)
-{
-    char single[4096], index[4096];
-    rp_status s = rp_path_join(single, sizeof single, dir, "model.safetensors", err);
-    if (!s) s = rp_path_join(index, sizeof index, dir, "model.safetensors.index.json", err);
-    if (s) return s;
-    if (!rp_path_exists(single) && rp_path_exists(index)) return open_index(w, dir, index, err);
-    if (!rp_path_exists(single))
-        return rp_fail(err, RP_EIO,
-                       "'%s': no model.safetensors and no model.safetensors.index.json", dir);
-    w->shard = calloc(1, sizeof(rp_safetensors *));
-    return w->shard ? open_shard(w, single, err) : rp_fail_memory(err, sizeof(rp_safetensors *));
-}
-
 /* ---- assigning tensors ---- */
 
 typedef struct finder {
@@ -147,16 +50,6 @@ typedef struct finder {
     rp_map *known; /* names that belong to the model */
     rp_error *err;
 } finder;
-
-static const rp_tensor *find(const rp_weights *w, const char *name, const char **path)
-{
-    const rp_tensor *t = NULL;
-    for (size_t i = 0; !t && i < w->nshards; i++) {
-        t = rp_safetensors_find(w->shard[i], name);
-        if (path) *path = rp_safetensors_path(w->shard[i]);
-    }
-    return t;
-}
 
 static void print_shape(char out[96], const size_t *shape, size_t rank)
 {
@@ -173,7 +66,7 @@ static rp_status take(finder *f, const rp_tensor **out, const char *name, size_t
     const char *path = f->dir;
     size_t want[2] = {N, K}, rank = K ? 2 : 1, *slot;
     snprintf(full, sizeof full, "%s%s", f->prefix, name);
-    const rp_tensor *t = find(f->weights, full, &path);
+    const rp_tensor *t = rp_checkpoint_find(&f->weights->files, full, &path);
     if (!t) return rp_fail(f->err, RP_EFORMAT, "'%s': tensor '%s' is missing", f->dir, full);
     if (t->rank != rank || memcmp(t->shape, want, rank * sizeof *want) != 0) {
         print_shape(found, t->shape, t->rank);
@@ -209,9 +102,11 @@ static rp_status take_head(finder *f, rp_weights *w, const rp_config *c)
 {
     rp_status s;
     f->prefix = "";
-    if (!find(w, RP_SCORE_TENSOR, NULL)) return RP_OK;
+    if (!rp_checkpoint_find(&w->files, RP_SCORE_TENSOR, NULL)) return RP_OK;
     if ((s = take(f, &w->score, RP_SCORE_TENSOR, 1, c->width))) return s;
-    return find(w, "score.bias", NULL) ? take(f, &w->score_bias, "score.bias", 1, 0) : RP_OK;
+    return rp_checkpoint_find(&w->files, "score.bias", NULL)
+               ? take(f, &w->score_bias, "score.bias", 1, 0)
+               : RP_OK;
 }
 
 /* What a checkpoint may hold beside the model: other heads, and tables that are computed here. */
@@ -227,16 +122,16 @@ static bool ignorable(const char *name, const char *prefix)
  * not mention, scales of quantised weights, layers beyond the last. */
 static rp_status check_unknown(const finder *f, rp_weights *w, const char *prefix)
 {
-    for (size_t i = 0; i < w->nshards; i++) {
-        for (size_t j = 0; j < rp_safetensors_count(w->shard[i]); j++) {
-            const rp_tensor *t = rp_safetensors_at(w->shard[i], j);
+    for (size_t i = 0; i < w->files.nshards; i++) {
+        for (size_t j = 0; j < rp_safetensors_count(w->files.shard[i]); j++) {
+            const rp_tensor *t = rp_safetensors_at(w->files.shard[i], j);
             w->parameters += t->count;
             if (rp_map_get(f->known, t->name, strlen(t->name)) == RP_MAP_NONE &&
                 !ignorable(t->name, prefix))
                 return rp_fail(
                     f->err, RP_EFORMAT,
                     "'%s': tensor '%.120s' is not part of the model that config.json describes",
-                    rp_safetensors_path(w->shard[i]), t->name);
+                    rp_safetensors_path(w->files.shard[i]), t->name);
         }
     }
     return RP_OK;
@@ -244,7 +139,7 @@ static rp_status check_unknown(const finder *f, rp_weights *w, const char *prefi
 
 static rp_status assign(rp_weights *w, const rp_config *c, const char *dir, rp_error *err)
 {
-    const char *prefix = find(w, "embed_tokens.weight", NULL) ? "" : "model.";
+    const char *prefix = rp_checkpoint_find(&w->files, "embed_tokens.weight", NULL) ? "" : "model.";
     finder f = {w, dir, prefix, rp_map_new(), err};
     rp_status s = f.known ? RP_OK : rp_fail_memory(err, 1);
     if (!s) s = take(&f, &w->embedding, "embed_tokens.weight", c->vocabulary, c->width);
@@ -262,7 +157,7 @@ rp_status rp_weights_open(rp_weights *weights, const rp_config *config, const ch
                           rp_error *err)
 {
     *weights = (rp_weights){0};
-    rp_status s = open_files(weights, dir, err);
+    rp_status s = rp_checkpoint_open(&weights->files, dir, err);
     if (!s) s = assign(weights, config, dir, err);
     if (s) rp_weights_release(weights);
     return s;
@@ -270,8 +165,7 @@ rp_status rp_weights_open(rp_weights *weights, const rp_config *config, const ch
 
 void rp_weights_release(rp_weights *weights)
 {
-    for (size_t i = 0; i < weights->nshards; i++) rp_safetensors_free(weights->shard[i]);
-    free(weights->shard);
+    rp_checkpoint_release(&weights->files);
     free(weights->layer);
     *weights = (rp_weights){0};
 }

@@ -1,12 +1,11 @@
 /*
- * The tensors of a checkpoint: model.safetensors, or the shards that model.safetensors.index.json
- * names, mapped; and their assignment to the places of a Llama model. Shapes are checked here, so
- * that nobody after this has to.
+ * The tensors of a checkpoint in their places of a Llama model. Shapes are checked here, so that
+ * nobody after this has to.
  */
 #ifndef RP_MODEL_WEIGHTS_H
 #define RP_MODEL_WEIGHTS_H
 
-#include "base/safetensors.h"
+#include "model/checkpoint.h"
 #include "model/config.h"
 
 /* One row a parameter of a block, in execution order. */
@@ -32,8 +31,7 @@ typedef struct rp_layer_tensors {
 } rp_layer_tensors;
 
 typedef struct rp_weights {
-    size_t nshards;
-    rp_safetensors **shard;                                 /* [nshards] */
+    rp_checkpoint files;
     const rp_tensor *embedding, *norm, *score, *score_bias; /* score, score_bias may be NULL */
     rp_layer_tensors *layer;                                /* [layers] */
     uint64_t parameters;

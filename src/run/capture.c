@@ -202,10 +202,11 @@ static rp_status finish(capture *c, rp_error *err)
 rp_status rp_capture(const rp_capture_options *o, const rp_host *host, rp_error *err)
 {
     capture c = {.options = o, .host = host};
+    const rp_model_source source = {o->model, o->base, o->models};
     rp_status status;
 
     if (!o->store) return rp_fail(err, RP_EARG, "no store directory is given");
-    status = rp_workload_open(&c.work, &o->in, o->model, &o->template_, !o->no_score, host, err);
+    status = rp_workload_open(&c.work, &o->in, &source, &o->template_, !o->no_score, host, err);
     if (status == RP_OK) status = parse_views(&c, err);
     if (status == RP_OK) status = list_rows(&c, err);
     if (status == RP_OK) status = open_writer(&c, err);

@@ -17,7 +17,7 @@ typedef struct rp_workload {
 } rp_workload;
 /* Reads pairs, model and tokenizer, compiles the template, encodes the first pair. RP_EFORMAT when
  * score is asked for and the model has no score head. */
-rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const char *model,
+rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
                            const rp_template_options *t, bool score, const rp_host *host,
                            rp_error *err);
 void rp_workload_release(rp_workload *w);

@@ -87,11 +87,12 @@ rp_status rp_score(const rp_score_options *o, const rp_host *host, rp_error *err
     rp_workload w;
     rp_out out = {0};
     float *scores = NULL;
+    const rp_model_source source = {o->model, o->base, o->models};
     const char *const inputs[] = {o->in.collection, o->in.queries, o->in.run};
     rp_status status = rp_out_check(o->output, inputs, 3, err);
 
     if (status == RP_OK)
-        status = rp_workload_open(&w, &o->in, o->model, &o->template_, true, host, err);
+        status = rp_workload_open(&w, &o->in, &source, &o->template_, true, host, err);
     if (status != RP_OK) return status;
     scores = rp_alloc(w.pairs.n, sizeof *scores);
     if (!scores) status = rp_fail_memory(err, w.pairs.n * sizeof *scores);

@@ -16,17 +16,17 @@ void rp_workload_release(rp_workload *w)
     *w = (rp_workload){0};
 }
 
-rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const char *model,
+rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
                            const rp_template_options *t, bool score, const rp_host *host,
                            rp_error *err)
 {
     rp_status status = RP_OK;
 
     *w = (rp_workload){0};
-    if (!model) return rp_fail(err, RP_EARG, "no model is given");
+    if (!model->path) return rp_fail(err, RP_EARG, "no model is given");
     status = rp_model_open(&w->model, model, err);
     if (status == RP_OK && score) status = rp_model_require_score(w->model, err);
-    if (status == RP_OK) status = rp_tokenizer_open(&w->tokenizer, model, err);
+    if (status == RP_OK) status = rp_tokenizer_open(&w->tokenizer, model->path, err);
     if (status == RP_OK) status = rp_template_new(&w->template_, t, w->tokenizer, err);
     if (status == RP_OK) status = rp_pairs_load(&w->pairs, in, host, err);
     if (status == RP_OK && w->pairs.n == 0)

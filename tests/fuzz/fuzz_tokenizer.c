@@ -1,5 +1,5 @@
-#include "tokenizer/tokenizer.h"
 #include "support/fuzz.h"
+#include "tokenizer/tokenizer.h"
 
 /* The bytes are a tokenizer.json; it encodes a few texts, the last of which are the bytes. */
 int rp_fuzz_one(const uint8_t *data, size_t n)

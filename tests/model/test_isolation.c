@@ -23,7 +23,7 @@ static void pack_init(pack *p)
     p->ids = calloc(p->start[NSEQ], sizeof *p->ids);
     assert_non_null(p->ids);
     for (size_t t = 0; t < p->start[NSEQ]; t++) p->ids[t] = (int32_t)rp_rng_below(&rng, 40);
-    p->batch = (rp_batch){NSEQ, p->start, p->ids};
+    p->batch = (rp_batch){NSEQ, p->start, p->ids, NULL};
 }
 
 static void run(const rp_model *model, const rp_batch *batch, size_t memory, int threads,
@@ -79,7 +79,7 @@ static void a_sequence_alone_has_the_bits_it_has_in_a_batch(void **state)
     run(model, &p.batch, 1 << 24, 2, &all, want);
     for (size_t s = 0; s < NSEQ; s += 3) {
         size_t start[2] = {0, p.start[s + 1] - p.start[s]};
-        rp_batch batch = {1, start, p.ids + p.start[s]};
+        rp_batch batch = {1, start, p.ids + p.start[s], NULL};
         run(model, &batch, 1 << 24, 1, &alone, &got);
         assert_same(model, &all, &alone, p.start[s], start[1]);
         assert_memory_equal(&got, &want[s], sizeof got);
@@ -100,7 +100,7 @@ static void a_session_is_reused_for_larger_and_smaller_batches(void **state)
     assert_ok(rp_session_new(&session, model, 1 << 24, 2, &err), &err);
     assert_ok(rp_session_forward(session, &p.batch, NULL, want, NULL, &err), &err);
     for (size_t n = 0; n <= NSEQ; n += 20) {
-        rp_batch batch = {n, p.start, p.ids};
+        rp_batch batch = {n, p.start, p.ids, NULL};
         assert_ok(rp_session_forward(session, &batch, NULL, got, NULL, &err), &err);
         assert_memory_equal(got, want, n * sizeof *got);
     }
@@ -141,7 +141,7 @@ static void bad_sequences_are_named(void **state)
     int32_t ids[70] = {1, 2, 3, 40, 5};
     assert_ok(rp_session_new(&session, model, 0, 0, &err), &err);
     size_t outside[] = {0, 2, 5}, empty[] = {0, 2, 2}, longer[] = {0, 1, 66};
-    rp_batch batch = {2, outside, ids};
+    rp_batch batch = {2, outside, ids, NULL};
     assert_fails(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err, RP_EFORMAT,
                  "sequence 1: token id 40 is outside the model's vocabulary of 40");
     ids[3] = -1;
@@ -161,7 +161,9 @@ static int open_model(void **state)
 {
     rp_error err = {0};
     rp_model *model = NULL;
-    assert_ok(rp_model_open(&model, rp_test_golden("model/grouped_bf16"), &err), &err);
+    assert_ok(rp_model_open(&model,
+                            &(rp_model_source){.path = rp_test_golden("model/grouped_bf16")}, &err),
+              &err);
     *state = model;
     return 0;
 }

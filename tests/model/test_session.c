@@ -62,10 +62,10 @@ static void check_case(const char *name)
     rp_keep keep;
     snprintf(dir, sizeof dir, "model/%s", name);
     snprintf(path, sizeof path, "model/%s/expected.safetensors", name);
-    assert_ok(rp_model_open(&model, rp_test_golden(dir), &err), &err);
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = rp_test_golden(dir)}, &err), &err);
     assert_ok(rp_safetensors_open(&st, rp_test_golden(path), &err), &err);
     const rp_tensor *start = tensor_of(st, "start"), *scores = rp_safetensors_find(st, "scores");
-    rp_batch batch = {start->count - 1, start->data, tensor_of(st, "ids")->data};
+    rp_batch batch = {start->count - 1, start->data, tensor_of(st, "ids")->data, NULL};
     float *got = calloc(batch.nseq, sizeof *got);
     assert_non_null(got);
     rp_keep_init(&keep, model, &batch);
@@ -114,11 +114,11 @@ static void a_trained_model_agrees_with_transformers(void **state)
     double worst = 0;
     const char *dir = rp_test_shared("models/stories260k");
     if (!dir) skip();
-    assert_ok(rp_model_open(&model, dir, &err), &err);
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = dir}, &err), &err);
     assert_ok(rp_safetensors_open(&st, rp_test_golden("model/stories260k.safetensors"), &err),
               &err);
     const rp_tensor *start = tensor_of(st, "start");
-    rp_batch batch = {start->count - 1, start->data, tensor_of(st, "ids")->data};
+    rp_batch batch = {start->count - 1, start->data, tensor_of(st, "ids")->data, NULL};
     rp_keep_init(&keep, model, &batch);
     rp_observer observer = rp_keep_observer(&keep, ALL_SITES);
     assert_ok(rp_session_new(&session, model, 1 << 26, 0, &err), &err);

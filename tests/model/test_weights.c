@@ -77,7 +77,7 @@ static void assert_refused(const char *dir, rp_status status, const char *format
     rp_model *model = NULL;
     char want[1024];
     snprintf(want, sizeof want, format, dir);
-    assert_fails(rp_model_open(&model, dir, &err), &err, status, want);
+    assert_fails(rp_model_open(&model, &(rp_model_source){.path = dir}, &err), &err, status, want);
     assert_null(model);
 }
 
@@ -166,7 +166,8 @@ static void other_heads_and_rope_tables_are_ignored(void **state)
     draft_add(&d, "lm_head.weight", 16);
     draft_add(&d, "v_head.summary.weight", 16);
     draft_add(&d, "model.layers.0.self_attn.rotary_emb.inv_freq", 4);
-    assert_ok(rp_model_open(&model, draft_write(&d, "extra"), &err), &err);
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = draft_write(&d, "extra")}, &err),
+              &err);
     rp_model_free(model);
 }
 
@@ -178,7 +179,7 @@ static void a_model_without_a_score_head_is_refused_when_a_score_is_wanted(void 
     rp_session *session = NULL;
     const size_t start[] = {0, 1};
     const int32_t id = 3;
-    rp_batch batch = {1, start, &id};
+    rp_batch batch = {1, start, &id, NULL};
     float score;
     char want[512];
     draft d;
@@ -186,7 +187,7 @@ static void a_model_without_a_score_head_is_refused_when_a_score_is_wanted(void 
     draft_drop(&d, "score.weight");
     const char *dir = draft_write(&d, "headless");
     snprintf(want, sizeof want, "'%s': no score head: tensor 'score.weight' is missing", dir);
-    assert_ok(rp_model_open(&model, dir, &err), &err);
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = dir}, &err), &err);
     assert_false(rp_model_about(model)->has_score);
     assert_string_equal(rp_model_about(model)->score_tensor, "score.weight");
     assert_fails(rp_model_require_score(model, &err), &err, RP_EFORMAT, want);
@@ -206,7 +207,7 @@ static void a_score_that_is_not_finite_is_an_error(void **state)
     rp_session *session = NULL;
     const size_t start[] = {0, 1};
     const int32_t id = 3;
-    rp_batch batch = {1, start, &id};
+    rp_batch batch = {1, start, &id, NULL};
     const uint32_t nan[16] = {0x7fc00000};
     float score;
     char want[512];
@@ -215,7 +216,7 @@ static void a_score_that_is_not_finite_is_an_error(void **state)
     draft_find(&d, "model.norm.weight")->data = nan;
     const char *dir = draft_write(&d, "nan");
     snprintf(want, sizeof want, "'%s': the score of sequence 0 is not finite", dir);
-    assert_ok(rp_model_open(&model, dir, &err), &err);
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = dir}, &err), &err);
     assert_ok(rp_session_new(&session, model, 1 << 24, 1, &err), &err);
     assert_fails(rp_session_forward(session, &batch, NULL, &score, NULL, &err), &err, RP_ECOMPUTE,
                  want);
@@ -228,7 +229,9 @@ static void what_is_known_of_a_model_is_told(void **state)
     (void)state;
     rp_error err = {0};
     rp_model *model = NULL, *again = NULL;
-    assert_ok(rp_model_open(&model, rp_test_golden("model/grouped_bf16"), &err), &err);
+    assert_ok(rp_model_open(&model,
+                            &(rp_model_source){.path = rp_test_golden("model/grouped_bf16")}, &err),
+              &err);
     const rp_model_info *m = rp_model_about(model);
     assert_string_equal(m->family, "llama");
     assert_string_equal(m->dtype, "BF16");
@@ -244,7 +247,9 @@ static void what_is_known_of_a_model_is_told(void **state)
     assert_true(m->has_score);
     assert_int_equal(rp_model_site_width(model, RP_SITE_MLP_ACT), 24);
     assert_int_equal(rp_model_site_width(model, RP_SITE_RESID_MID), 16);
-    assert_ok(rp_model_open(&again, rp_test_golden("model/grouped_bf16"), &err), &err);
+    assert_ok(rp_model_open(&again,
+                            &(rp_model_source){.path = rp_test_golden("model/grouped_bf16")}, &err),
+              &err);
     assert_true(m->fingerprint == rp_model_about(again)->fingerprint);
     rp_model_free(again);
     rp_model_free(model);
@@ -263,7 +268,9 @@ static void one_changed_weight_changes_the_fingerprint(void **state)
         for (size_t k = 0; k < 16; k++) ones[k] = 1;
         ones[15] += (float)i * 1e-6f;
         draft_find(&d, "model.norm.weight")->data = ones;
-        assert_ok(rp_model_open(&model, draft_write(&d, "changed"), &err), &err);
+        assert_ok(
+            rp_model_open(&model, &(rp_model_source){.path = draft_write(&d, "changed")}, &err),
+            &err);
         print[i] = rp_model_about(model)->fingerprint;
         rp_model_free(model);
     }
@@ -320,7 +327,8 @@ static void a_bad_index_of_shards_is_named(void **state)
              "'%s/model.safetensors.index.json': tensor 'a' is not in "
              "'%s/model-00001-of-00004.safetensors'",
              dir, dir);
-    assert_fails(rp_model_open(&model, dir, &err), &err, RP_EFORMAT, want);
+    assert_fails(rp_model_open(&model, &(rp_model_source){.path = dir}, &err), &err, RP_EFORMAT,
+                 want);
     assert_refused(write_index("{\"weight_map\": {\"model.layers.0.input_layernorm.weight\": "
                                "\"model-00002-of-00004.safetensors\"}}"),
                    RP_EFORMAT, INDEX ": lists 1 tensors, its files hold 6");

@@ -27,7 +27,7 @@ static void views_are_parsed_with_defaults(void **state)
     rp_view view;
 
     (void)state;
-    assert_ok(rp_model_open(&model, GOLDEN "model", &err), &err);
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = GOLDEN "model"}, &err), &err);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_ok(rp_view_parse(&view, good[i].name, model, &err), &err);
         assert_string_equal(view.name, good[i].full);
