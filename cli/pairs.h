@@ -26,7 +26,7 @@
 #define RP_OPT_TEMPLATE(t) \
     {"", 0, RP_OPT_FLAG, NULL, NULL, "what the model sees", NULL}, \
     {"template", 0, RP_OPT_STRING, &(t).name, "NAME", "how a pair becomes a sequence", \
-     "rankllama-pair|rankllama-string|rankllama-eos|custom"}, \
+     "auto|pair|rankllama-pair|rankllama-string|rankllama-eos|custom"}, \
     {"custom", 0, RP_OPT_STRING, &(t).custom, "TEXT", \
      "the custom template, with {query} {title} {text} {bos} {eos} {sep}", NULL}, \
     {"max-query", 0, RP_OPT_SIZE, &(t).max_query, "N", "tokens of the query at most", NULL}, \

@@ -143,8 +143,9 @@ const char *rp_features_at(size_t i, const char **meaning);
 
 /* How a pair becomes tokens (docs/FORMATS.md, "Templates"). */
 typedef struct rp_template_options {
-    const char
-        *name; /* "rankllama-pair" (default), "rankllama-string", "rankllama-eos", "custom" */
+    /* "auto" (default): "rankllama-pair" for decoders, "pair" for encoders; "rankllama-string",
+     * "rankllama-eos", "custom" */
+    const char *name;
     const char *custom; /* {query} {title} {text} {bos} {eos} {sep}, for "custom" */
     size_t max_query;   /* tokens, default 32 */
     size_t max_passage; /* tokens, default 164 */

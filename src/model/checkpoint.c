@@ -126,3 +126,18 @@ const rp_tensor *rp_checkpoint_find(const rp_checkpoint *c, const char *name, co
     }
     return t;
 }
+
+size_t rp_checkpoint_count(const rp_checkpoint *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->nshards; i++) n += rp_safetensors_count(c->shard[i]);
+    return n;
+}
+
+const rp_tensor *rp_checkpoint_at(const rp_checkpoint *c, size_t i, const char **path)
+{
+    size_t s = 0;
+    while (i >= rp_safetensors_count(c->shard[s])) i -= rp_safetensors_count(c->shard[s++]);
+    if (path) *path = rp_safetensors_path(c->shard[s]);
+    return rp_safetensors_at(c->shard[s], i);
+}

@@ -20,4 +20,7 @@ void rp_checkpoint_release(rp_checkpoint *checkpoint);
 const rp_tensor *rp_checkpoint_find(const rp_checkpoint *checkpoint, const char *name,
                                     const char **path);
 
+size_t rp_checkpoint_count(const rp_checkpoint *checkpoint);
+const rp_tensor *rp_checkpoint_at(const rp_checkpoint *checkpoint, size_t i, const char **path);
+
 #endif

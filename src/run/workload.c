@@ -27,7 +27,13 @@ rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_s
     status = rp_model_open(&w->model, model, err);
     if (status == RP_OK && score) status = rp_model_require_score(w->model, err);
     if (status == RP_OK) status = rp_tokenizer_open(&w->tokenizer, model->path, err);
-    if (status == RP_OK) status = rp_template_new(&w->template_, t, w->tokenizer, err);
+    if (status == RP_OK) {
+        rp_template_options options = *t;
+        if (strcmp(t->name, "auto") == 0)
+            options.name =
+                t->custom ? "custom" : rp_template_default(rp_model_about(w->model)->causal);
+        status = rp_template_new(&w->template_, &options, w->tokenizer, err);
+    }
     if (status == RP_OK) status = rp_pairs_load(&w->pairs, in, host, err);
     if (status == RP_OK && w->pairs.n == 0)
         status = rp_fail(err, RP_EFORMAT, "'%s': no pairs in the run", in->run);

@@ -105,7 +105,7 @@ const rp_study_choice rp_study_choices[] = {
     {"features.sim_stats", "pool|collection"},
     {"features.idf", "lucene|robertson|smooth|plain"},
     {"features.bm25", "anserini|msmarco|okapi"},
-    {"template.name", "rankllama-pair|rankllama-string|rankllama-eos|custom"},
+    {"template.name", "auto|pair|rankllama-pair|rankllama-string|rankllama-eos|custom"},
     {"capture.dtype", "f32|f16|bf16|i8"},
     {"probe.protocols", "sound|paper-text|paper-code"},
     {"probe.method", "ridge|lasso"},
