@@ -209,13 +209,16 @@ static rp_status renew_positions(rp_session *s, size_t longest, rp_error *err)
     size_t biases = s->longest ? (2 * s->longest - 1) * c->heads : 0;
     if (longest <= s->longest) return RP_OK;
     s->longest = 0;
-    rp_status status = renew(&s->angles, &floats, 2 * longest * half, sizeof *s->angles, err);
+    rp_status status = RP_OK;
+    if (half) status = renew(&s->angles, &floats, 2 * longest * half, sizeof *s->angles, err);
     if (!status && s->relative)
         status = renew(&s->bias, &biases, (2 * longest - 1) * c->heads, sizeof *s->bias, err);
     if (status) return status;
-    float frequency[1 << 11]; /* half of the limit on head_dim */
-    rp_rotary_frequencies(frequency, c);
-    rp_rotary_table(s->angles, s->angles + longest * half, frequency, longest, half);
+    if (half) {
+        float frequency[1 << 11]; /* half of the limit on head_dim */
+        rp_rotary_frequencies(frequency, c);
+        rp_rotary_table(s->angles, s->angles + longest * half, frequency, longest, half);
+    }
     if (s->relative) rp_relative_bias(s->bias, s->relative, c, longest);
     s->longest = longest;
     return RP_OK;
@@ -336,7 +339,7 @@ static rp_status run(rp_session *s, rp_forward *f, const rp_batch *batch,
                       .observer = observer,
                       .hidden = s->hidden,
                       .cosine = s->angles,
-                      .sine = s->angles + s->longest * (c->rope.width / 2),
+                      .sine = s->angles ? s->angles + s->longest * (c->rope.width / 2) : NULL,
                       .bias = s->bias,
                       .reach = s->longest};
     return run_layers(s, f, n, largest, host, err);

@@ -77,8 +77,7 @@ static void a_bad_header_is_refused_with_the_reason(void **state)
     refused(make("[]", 0), "the safetensors header is not valid: not an object");
     refused(make("{\"a\":{}}", 0), "tensor 'a' has no dtype");
     refused(make("{\"a\":1}", 0), "tensor 'a' is not an object");
-    refused(make("{\"a\":{\"dtype\":\"C64\"}}", 0),
-            "tensor 'a': dtype 'C64' is not supported");
+    refused(make("{\"a\":{\"dtype\":\"C64\"}}", 0), "tensor 'a': dtype 'C64' is not supported");
     refused(make("{\"a\":{\"dtype\":\"F32\"}}", 0), "tensor 'a' has no shape");
     refused(make("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1]}}", 0),
             "tensor 'a' has 5 dimensions, more than 4");
