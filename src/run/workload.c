@@ -16,25 +16,51 @@ void rp_workload_release(rp_workload *w)
     *w = (rp_workload){0};
 }
 
-rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
-                           const rp_template_options *t, bool score, const rp_host *host,
-                           rp_error *err)
+static const char *find_tokenizer(const rp_model_info *m)
 {
-    rp_status status = RP_OK;
+    char path[4096];
+    bool own = m->adapter &&
+               rp_path_join(path, sizeof path, m->adapter, "tokenizer.json", NULL) == RP_OK &&
+               rp_path_exists(path);
+
+    return own ? m->adapter : m->path;
+}
+
+static rp_status open_template(rp_workload *w, const rp_template_options *t, rp_error *err)
+{
+    rp_template_options options = *t;
+
+    if (strcmp(t->name, "auto") == 0)
+        options.name = t->custom ? "custom" : rp_template_default(rp_model_about(w->model)->causal);
+    return rp_template_new(&w->template_, &options, w->tokenizer, err);
+}
+
+rp_status rp_workload_open_model(rp_workload *w, const rp_model_source *model,
+                                 const rp_template_options *t, bool score, rp_error *err)
+{
+    rp_status status;
 
     *w = (rp_workload){0};
     if (!model->path) return rp_fail(err, RP_EARG, "no model is given");
     status = rp_model_open(&w->model, model, err);
     if (status == RP_OK && score) status = rp_model_require_score(w->model, err);
-    if (status == RP_OK) status = rp_tokenizer_open(&w->tokenizer, model->path, err);
     if (status == RP_OK) {
-        rp_template_options options = *t;
-        if (strcmp(t->name, "auto") == 0)
-            options.name =
-                t->custom ? "custom" : rp_template_default(rp_model_about(w->model)->causal);
-        status = rp_template_new(&w->template_, &options, w->tokenizer, err);
+        w->tokenizer_dir = find_tokenizer(rp_model_about(w->model));
+        status = rp_tokenizer_open(&w->tokenizer, w->tokenizer_dir, err);
     }
-    if (status == RP_OK) status = rp_pairs_load(&w->pairs, in, host, err);
+    if (status == RP_OK) status = open_template(w, t, err);
+    if (status != RP_OK) rp_workload_release(w);
+    return status;
+}
+
+rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
+                           const rp_template_options *t, bool score, const rp_host *host,
+                           rp_error *err)
+{
+    rp_status status = rp_workload_open_model(w, model, t, score, err);
+
+    if (status != RP_OK) return status;
+    status = rp_pairs_load(&w->pairs, in, host, err);
     if (status == RP_OK && w->pairs.n == 0)
         status = rp_fail(err, RP_EFORMAT, "'%s': no pairs in the run", in->run);
     if (status == RP_OK)
@@ -85,16 +111,17 @@ static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *er
     const rp_model_info *m = rp_model_about(w->model);
     char path[4096];
     uint64_t tokenizer = 0;
-    rp_status status = rp_path_join(path, sizeof path, m->path, "tokenizer.json", err);
+    rp_status status = rp_path_join(path, sizeof path, w->tokenizer_dir, "tokenizer.json", err);
 
     if (status == RP_OK) status = rp_checksum_path(&tokenizer, path, err);
     if (status != RP_OK) return status;
-    *json =
-        json_pack("{s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
-                  "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint),
-                  "tokenizer", rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers,
-                  "width", (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype",
-                  m->dtype, "score_head", (int)m->has_score);
+    *json = json_pack(
+        "{s:o, s:o*, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
+        "adapter", m->adapter ? json_pack("{s:o}", "path", rp_json_text(m->adapter)) : NULL,
+        "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint), "tokenizer",
+        rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers, "width",
+        (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype", m->dtype,
+        "score_head", (int)m->has_score);
     return *json ? RP_OK : rp_fail_memory(err, sizeof *m);
 }
 
