@@ -35,9 +35,9 @@ typedef struct rp_drive {
     size_t done, total;  /* pairs */
     const rp_host *host; /* the caller's */
 } rp_drive;
-/* Runs all sequences, batch by batch. observer (may be NULL) sees the activations of a batch; *first
- * (may be NULL) is then the sequence that the observer is told as 0. scores [sequences->n] may be
- * NULL. Adds the pairs to drive->done. */
+/* Runs all sequences, batch by batch. observer (may be NULL) sees the activations of a batch;
+ * *first (may be NULL) is then the sequence that the observer is told as 0. scores [sequences->n]
+ * may be NULL. Adds the pairs to drive->done. */
 rp_status rp_drive_forward(rp_drive *drive, const rp_sequences *sequences,
                            const rp_observer *observer, size_t *first, float *scores,
                            rp_error *err);
