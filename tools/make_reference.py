@@ -96,6 +96,26 @@ def versions(adapter):
     return made
 
 
+def make(model, out, adapter=None, texts=None, dtype='float32'):
+    net = load(model, adapter, getattr(torch, dtype))
+    config = reference.body_of(net).config
+    causal = config.model_type in DECODERS
+    own = adapter and os.path.exists(os.path.join(adapter, 'tokenizer.json'))
+    tokenizer = AutoTokenizer.from_pretrained(adapter if own else model)
+    pairs, ids, segments = choose(tokenizer, config, causal, texts)
+    typed = getattr(config, 'type_vocab_size', 0) > 1
+    values = reference.run(net, ids, segments if typed else None)
+    about = dict(format='rankprobe-reference', format_version=1, made_by=versions(adapter), model=model,
+                 adapter=adapter, family=config.model_type, dtype=dtype,
+                 template='rankllama-pair' if causal else 'pair',
+                 pairs=[dict(query=q, document=d) for q, d in pairs])
+    os.makedirs(out, exist_ok=True)
+    save_file(values, os.path.join(out, 'reference.safetensors'))
+    with open(os.path.join(out, 'reference.json'), 'w', encoding='utf-8') as f:
+        json.dump(about, f, indent=1, ensure_ascii=False)
+        f.write('\n')
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model')
@@ -105,23 +125,7 @@ def main():
     parser.add_argument('--dtype', default='float32', choices=['float32', 'bfloat16', 'float16'],
                         help='weights are rounded to it; the computation is in float32')
     args = parser.parse_args()
-    net = load(args.model, args.adapter, getattr(torch, args.dtype))
-    config = reference.body_of(net).config
-    causal = config.model_type in DECODERS
-    own = args.adapter and os.path.exists(os.path.join(args.adapter, 'tokenizer.json'))
-    tokenizer = AutoTokenizer.from_pretrained(args.adapter if own else args.model)
-    pairs, ids, segments = choose(tokenizer, config, causal, args.texts)
-    typed = getattr(config, 'type_vocab_size', 0) > 1
-    values = reference.run(net, ids, segments if typed else None)
-    about = dict(format='rankprobe-reference', format_version=1, made_by=versions(args.adapter), model=args.model,
-                 adapter=args.adapter, family=config.model_type, dtype=args.dtype,
-                 template='rankllama-pair' if causal else 'pair',
-                 pairs=[dict(query=q, document=d) for q, d in pairs])
-    os.makedirs(args.out, exist_ok=True)
-    save_file(values, os.path.join(args.out, 'reference.safetensors'))
-    with open(os.path.join(args.out, 'reference.json'), 'w', encoding='utf-8') as f:
-        json.dump(about, f, indent=1, ensure_ascii=False)
-        f.write('\n')
+    make(args.model, args.out, args.adapter, args.texts, args.dtype)
 
 
 if __name__ == '__main__':

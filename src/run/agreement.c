@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order in which a block computes them. */
-static const rp_site order[RP_SITES] = {RP_SITE_ATTN_OUT, RP_SITE_RESID_MID, RP_SITE_MLP_ACT,
-                                        RP_SITE_MLP_OUT, RP_SITE_RESID_POST};
+const rp_site rp_site_order[RP_SITES] = {RP_SITE_ATTN_OUT, RP_SITE_RESID_MID, RP_SITE_MLP_ACT,
+                                         RP_SITE_MLP_OUT, RP_SITE_RESID_POST};
 
 /* ---- tallies ---- */
 
@@ -102,6 +101,12 @@ static rp_status run_sites(rp_agreement *a, rp_drive *drive, rp_error *err)
     w.tally = rp_alloc((layers + 1) * RP_SITES * n, sizeof *w.tally);
     if (!w.tally) return rp_fail_memory(err, (layers + 1) * RP_SITES * n * sizeof *w.tally);
     status = rp_drive_forward(drive, &r->sequences, &observer, &w.first, a->scores, err);
+    if (status == RP_ECOMPUTE && a->scores) {
+        /* A score is not finite: that is for the table, and so are the sites. */
+        for (size_t i = 0; i < n; i++) a->scores[i] = NAN;
+        memset(w.tally, 0, (layers + 1) * RP_SITES * n * sizeof *w.tally);
+        status = rp_drive_forward(drive, &r->sequences, &observer, &w.first, NULL, err);
+    }
     for (size_t i = 0; status == RP_OK && i < (layers + 1) * RP_SITES; i++)
         for (size_t k = 0; k < n; k++) rp_tally_merge(&a->tally[i], &w.tally[i * n + k]);
     free(w.tally);
@@ -186,9 +191,9 @@ void rp_agreement_print(const rp_agreement *a, FILE *file)
             "max/max|h|", "cosine");
     for (size_t l = 0; l <= layers; l++)
         for (size_t k = 0; k < RP_SITES; k++) {
-            const rp_tally *t = &a->tally[l * RP_SITES + order[k]];
+            const rp_tally *t = &a->tally[l * RP_SITES + rp_site_order[k]];
             char name[64];
-            snprintf(name, sizeof name, "%s.%zu", rp_site_name(order[k]), l);
+            snprintf(name, sizeof name, "%s.%zu", rp_site_name(rp_site_order[k]), l);
             if (t->n > 0) print_tally(file, name, t);
         }
     if (a->embed.n > 0) print_tally(file, "embed", &a->embed);
@@ -219,10 +224,10 @@ bool rp_agreement_holds(const rp_agreement *a, char *text, size_t cap)
 
     for (size_t l = 0; l <= m->layers; l++)
         for (size_t k = 0; k < RP_SITES; k++) {
-            const rp_tally *t = &a->tally[l * RP_SITES + order[k]];
+            const rp_tally *t = &a->tally[l * RP_SITES + rp_site_order[k]];
             if (t->n == 0 || rp_tally_agrees(t)) continue;
-            snprintf(name, sizeof name, "%s.%zu", rp_site_name(order[k]), l);
-            tell(text, cap, a, name, t, rp_model_site_width(a->model, order[k]));
+            snprintf(name, sizeof name, "%s.%zu", rp_site_name(rp_site_order[k]), l);
+            tell(text, cap, a, name, t, rp_model_site_width(a->model, rp_site_order[k]));
             return false;
         }
     if (a->embed.n > 0 && !rp_tally_agrees(&a->embed)) {

@@ -13,6 +13,9 @@
 
 #define RP_AGREEMENT_BAR 1e-4
 
+/* The sites in the order in which a block computes them. */
+extern const rp_site rp_site_order[RP_SITES];
+
 /* The differences of one tensor. A NaN on either side makes max_diff NaN. */
 typedef struct rp_tally {
     size_t n;

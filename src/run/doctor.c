@@ -170,7 +170,7 @@ static void say_tokens(const doctor *d, const rp_sequences *s)
 
 typedef struct watch {
     const rp_sequences *sequences;
-    size_t first; /* place of the first site that is not finite, in the order of layers */
+    size_t first; /* the first place that is not finite: layer * RP_SITES + place in the order */
 } watch;
 
 static void see(void *arg, rp_site site, size_t layer, size_t first, size_t end,
@@ -178,8 +178,9 @@ static void see(void *arg, rp_site site, size_t layer, size_t first, size_t end,
 {
     watch *w = arg;
     const size_t *start = w->sequences->start;
-    size_t n = (start[end] - start[first]) * width, place = layer * RP_SITES + site;
+    size_t n = (start[end] - start[first]) * width, place = layer * RP_SITES;
 
+    for (size_t k = 0; rp_site_order[k] != site; k++) place++;
     for (size_t i = 0; i < n; i++) {
         if (isfinite(values[i])) continue;
 #pragma omp critical
@@ -203,19 +204,18 @@ static rp_status run_sample(doctor *d, const rp_sequences *s, rp_error *err)
     if (status == RP_OK)
         status = rp_drive_forward(&drive, s, &observer, NULL, m->has_score ? &score : NULL, err);
     rp_session_free(drive.session);
-    if (status != RP_OK) return status;
+    /* A score that is not finite stops the session, after all sites were seen. */
+    if (status != RP_OK && status != RP_ECOMPUTE) return status;
     if (m->has_score) say(d, "score", "%.9g", (double)score);
-    if (w.first == SIZE_MAX && isfinite(score)) {
+    if (w.first == SIZE_MAX && status == RP_OK) {
         say(d, "activations", "finite at every site of every layer");
         return RP_OK;
     }
-    if (w.first == SIZE_MAX)
-        status = rp_fail(err, RP_ECOMPUTE, "'%s': the score is %g", m->path, (double)score);
-    else
-        status = rp_fail(err, RP_ECOMPUTE, "'%s': activations are not finite, first at %s.%zu",
-                         m->path, rp_site_name((rp_site)(w.first % RP_SITES)), w.first / RP_SITES);
-    if (d->wrong.status == RP_OK) d->wrong = *err;
+    if (w.first != SIZE_MAX)
+        rp_fail(err, RP_ECOMPUTE, "'%s': activations are not finite, first at %s.%zu", m->path,
+                rp_site_name(rp_site_order[w.first % RP_SITES]), w.first / RP_SITES);
     say(d, "activations", "not finite: %s", err->text);
+    if (d->wrong.status == RP_OK) d->wrong = *err;
     return RP_OK;
 }
 
@@ -282,7 +282,7 @@ static rp_status compare_ids(const doctor *d, const rp_reference *r, char *text,
     rp_status status = RP_OK;
 
     if (rp_template_new(&t, &options, d->work.tokenizer, &why) != RP_OK)
-        return rp_fail(err, RP_EFORMAT, "'%s': %s", d->options->reference, why.text);
+        return rp_fail(err, RP_EFORMAT, "'%s/reference.json': %s", d->options->reference, why.text);
     for (size_t i = 0; status == RP_OK && i < r->sequences.n; i++) {
         char key[32], own[1024];
         snprintf(key, sizeof key, "ids.%zu", i);

@@ -42,7 +42,7 @@ static rp_status read_pairs(rp_reference *r, const json_t *pairs, const char *pa
         const char *query = text_of(pair, "query"), *text = text_of(pair, "document");
         if (!query || !text)
             return rp_fail(err, RP_EFORMAT, "'%s': pair %zu has no text 'query' or 'document'",
-                           path, i + 1);
+                           path, i);
         r->pair[i] = (rp_pair){.qid = "", .docid = "", .query = query, .title = "", .text = text};
     }
     r->template_ = text_of(r->about, "template");
@@ -242,7 +242,7 @@ rp_status rp_reference_check(const rp_reference *r, const rp_model *model, rp_er
 {
     const rp_model_info *m = rp_model_about(model);
     const rp_tensor *embed;
-    rp_status status;
+    rp_status status = RP_OK;
 
     if (strcmp(r->family, m->family) != 0)
         return rp_fail(err, RP_EFORMAT, "'%s': of a model of family '%s', this one is '%s'",
@@ -253,10 +253,9 @@ rp_status rp_reference_check(const rp_reference *r, const rp_model *model, rp_er
             return rp_fail(err, RP_EFORMAT, "'%s': tensor '%s' is none of a model of %zu layers",
                            r->path, name, m->layers);
     }
-    status = check_tokens(r, m, err);
     for (rp_site site = 0; status == RP_OK && site < RP_SITES; site++)
         status = check_site(r, model, site, err);
     if (status == RP_OK && r->embed)
         status = need(r, &embed, "embed", RP_F32, r->sequences.n, m->width, err);
-    return status;
+    return status == RP_OK ? check_tokens(r, m, err) : status;
 }
