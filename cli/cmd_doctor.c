@@ -33,8 +33,7 @@ int rp_cmd_doctor(int argc, char **argv)
         .name = "doctor",
         .operands = "MODEL",
         .about = about,
-        .example = "tools/make_reference.py rankllama reference\n"
-                   "  rankprobe doctor rankllama --reference reference",
+        .example = "rankprobe doctor rankllama --reference dump",
         .options = options,
         .min_operands = 1,
         .max_operands = 1,

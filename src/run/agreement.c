@@ -57,7 +57,8 @@ double rp_tally_relative(const rp_tally *t)
 
 double rp_tally_cosine(const rp_tally *t)
 {
-    return t->got == 0 && t->want == 0 ? 1 : t->dot / (sqrt(t->got) * sqrt(t->want));
+    double cosine = t->got == 0 && t->want == 0 ? 1 : t->dot / (sqrt(t->got) * sqrt(t->want));
+    return isnan(cosine) ? (double)NAN : cosine; /* without a sign, which would be printed */
 }
 
 bool rp_tally_agrees(const rp_tally *t)
