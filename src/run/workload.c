@@ -89,12 +89,12 @@ static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *er
 
     if (status == RP_OK) status = rp_checksum_path(&tokenizer, path, err);
     if (status != RP_OK) return status;
-    *json =
-        json_pack("{s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
-                  "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint),
-                  "tokenizer", rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers,
-                  "width", (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype",
-                  m->dtype, "score_head", (int)m->has_score);
+    *json = json_pack(
+        "{s:o, s:o?, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
+        "adapter", m->adapter ? rp_json_text(m->adapter) : NULL, "family", m->family, "fingerprint",
+        rp_json_from_checksum(m->fingerprint), "tokenizer", rp_json_from_checksum(tokenizer),
+        "layers", (json_int_t)m->layers, "width", (json_int_t)m->width, "parameters",
+        (json_int_t)m->parameters, "dtype", m->dtype, "score_head", (int)m->has_score);
     return *json ? RP_OK : rp_fail_memory(err, sizeof *m);
 }
 
