@@ -83,11 +83,9 @@ static rp_status inputs_to_json(json_t **json, const rp_inputs *in, rp_error *er
 static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *err)
 {
     const rp_model_info *m = rp_model_about(w->model);
-    char path[4096];
     uint64_t tokenizer = 0;
-    rp_status status = rp_path_join(path, sizeof path, m->path, "tokenizer.json", err);
+    rp_status status = rp_checksum_path(&tokenizer, rp_tokenizer_path(w->tokenizer), err);
 
-    if (status == RP_OK) status = rp_checksum_path(&tokenizer, path, err);
     if (status != RP_OK) return status;
     *json = json_pack(
         "{s:o, s:o?, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
