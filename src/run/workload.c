@@ -16,6 +16,16 @@ void rp_workload_release(rp_workload *w)
     *w = (rp_workload){0};
 }
 
+/* An adapter's directory may have the tokenizer, else its base model's has. */
+static rp_status open_tokenizer(rp_workload *w, rp_error *err)
+{
+    const rp_model_info *m = rp_model_about(w->model);
+    rp_status status = RP_EIO;
+
+    if (m->adapter) status = rp_tokenizer_open(&w->tokenizer, m->adapter, err);
+    return status == RP_EIO ? rp_tokenizer_open(&w->tokenizer, m->path, err) : status;
+}
+
 rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
                            const rp_template_options *t, bool score, const rp_host *host,
                            rp_error *err)
@@ -26,7 +36,7 @@ rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_s
     if (!model->path) return rp_fail(err, RP_EARG, "no model is given");
     status = rp_model_open(&w->model, model, err);
     if (status == RP_OK && score) status = rp_model_require_score(w->model, err);
-    if (status == RP_OK) status = rp_tokenizer_open(&w->tokenizer, model->path, err);
+    if (status == RP_OK) status = open_tokenizer(w, err);
     if (status == RP_OK) {
         rp_template_options options = *t;
         if (strcmp(t->name, "auto") == 0)
