@@ -99,17 +99,18 @@ static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *er
     if (status != RP_OK) return status;
     *json = json_pack(
         "{s:o, s:o?, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
-        "adapter", m->adapter ? rp_json_text(m->adapter) : NULL, "family", m->family, "fingerprint",
-        rp_json_from_checksum(m->fingerprint), "tokenizer", rp_json_from_checksum(tokenizer),
-        "layers", (json_int_t)m->layers, "width", (json_int_t)m->width, "parameters",
-        (json_int_t)m->parameters, "dtype", m->dtype, "score_head", (int)m->has_score);
+        "adapter", m->adapter ? json_pack("{s:o}", "path", rp_json_text(m->adapter)) : NULL,
+        "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint), "tokenizer",
+        rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers, "width",
+        (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype", m->dtype,
+        "score_head", (int)m->has_score);
     return *json ? RP_OK : rp_fail_memory(err, sizeof *m);
 }
 
 /* The first pair's tokens, so that a reader sees what the model saw. */
 static json_t *sample_to_json(const rp_workload *w)
 {
-    json_t *ids = json_array(), *pieces = json_array();
+    json_t *ids = json_array(), *pieces = json_array(), *segments = NULL;
     int failed = !ids || !pieces;
 
     for (size_t i = 0; !failed && i < w->sample.ids.n; i++) {
@@ -117,10 +118,17 @@ static json_t *sample_to_json(const rp_workload *w)
         failed = json_array_append_new(ids, json_integer(w->sample.ids.id[i])) != 0 ||
                  json_array_append_new(pieces, rp_json_text(piece)) != 0;
     }
+    if (rp_model_about(w->model)->segments > 0) {
+        segments = json_array();
+        for (size_t i = 0; i < w->sample.segment.n; i++)
+            failed |= json_array_append_new(segments, json_integer(w->sample.segment.id[i])) != 0;
+    }
     if (!failed)
-        return json_pack("{s:o, s:o, s:o, s:o}", "qid", rp_json_text(w->pairs.pair[0].qid), "docid",
-                         rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces", pieces);
+        return json_pack("{s:o, s:o, s:o, s:o, s:o?}", "qid", rp_json_text(w->pairs.pair[0].qid),
+                         "docid", rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces",
+                         pieces, "segments", segments);
     json_decref(ids);
+    json_decref(segments);
     json_decref(pieces);
     return NULL;
 }
