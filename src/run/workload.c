@@ -26,25 +26,38 @@ static rp_status open_tokenizer(rp_workload *w, rp_error *err)
     return status == RP_EIO ? rp_tokenizer_open(&w->tokenizer, m->path, err) : status;
 }
 
-rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
-                           const rp_template_options *t, bool score, const rp_host *host,
-                           rp_error *err)
+static rp_status open_template(rp_workload *w, const rp_template_options *t, rp_error *err)
 {
-    rp_status status = RP_OK;
+    rp_template_options options = *t;
+
+    if (strcmp(t->name, "auto") == 0)
+        options.name = t->custom ? "custom" : rp_template_default(rp_model_about(w->model)->causal);
+    return rp_template_new(&w->template_, &options, w->tokenizer, err);
+}
+
+rp_status rp_workload_open_model(rp_workload *w, const rp_model_source *model,
+                                 const rp_template_options *t, bool score, rp_error *err)
+{
+    rp_status status;
 
     *w = (rp_workload){0};
     if (!model->path) return rp_fail(err, RP_EARG, "no model is given");
     status = rp_model_open(&w->model, model, err);
     if (status == RP_OK && score) status = rp_model_require_score(w->model, err);
     if (status == RP_OK) status = open_tokenizer(w, err);
-    if (status == RP_OK) {
-        rp_template_options options = *t;
-        if (strcmp(t->name, "auto") == 0)
-            options.name =
-                t->custom ? "custom" : rp_template_default(rp_model_about(w->model)->causal);
-        status = rp_template_new(&w->template_, &options, w->tokenizer, err);
-    }
-    if (status == RP_OK) status = rp_pairs_load(&w->pairs, in, host, err);
+    if (status == RP_OK) status = open_template(w, t, err);
+    if (status != RP_OK) rp_workload_release(w);
+    return status;
+}
+
+rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
+                           const rp_template_options *t, bool score, const rp_host *host,
+                           rp_error *err)
+{
+    rp_status status = rp_workload_open_model(w, model, t, score, err);
+
+    if (status != RP_OK) return status;
+    status = rp_pairs_load(&w->pairs, in, host, err);
     if (status == RP_OK && w->pairs.n == 0)
         status = rp_fail(err, RP_EFORMAT, "'%s': no pairs in the run", in->run);
     if (status == RP_OK)
@@ -98,7 +111,7 @@ static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *er
 
     if (status != RP_OK) return status;
     *json = json_pack(
-        "{s:o, s:o?, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
+        "{s:o, s:o*, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
         "adapter", m->adapter ? json_pack("{s:o}", "path", rp_json_text(m->adapter)) : NULL,
         "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint), "tokenizer",
         rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers, "width",
@@ -124,7 +137,7 @@ static json_t *sample_to_json(const rp_workload *w)
             failed |= json_array_append_new(segments, json_integer(w->sample.segment.id[i])) != 0;
     }
     if (!failed)
-        return json_pack("{s:o, s:o, s:o, s:o, s:o?}", "qid", rp_json_text(w->pairs.pair[0].qid),
+        return json_pack("{s:o, s:o, s:o, s:o, s:o*}", "qid", rp_json_text(w->pairs.pair[0].qid),
                          "docid", rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces",
                          pieces, "segments", segments);
     json_decref(ids);
