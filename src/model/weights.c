@@ -122,17 +122,16 @@ static bool ignorable(const char *name, const char *prefix)
  * not mention, scales of quantised weights, layers beyond the last. */
 static rp_status check_unknown(const finder *f, rp_weights *w, const char *prefix)
 {
-    for (size_t i = 0; i < w->files.nshards; i++) {
-        for (size_t j = 0; j < rp_safetensors_count(w->files.shard[i]); j++) {
-            const rp_tensor *t = rp_safetensors_at(w->files.shard[i], j);
-            w->parameters += t->count;
-            if (rp_map_get(f->known, t->name, strlen(t->name)) == RP_MAP_NONE &&
-                !ignorable(t->name, prefix))
-                return rp_fail(
-                    f->err, RP_EFORMAT,
-                    "'%s': tensor '%.120s' is not part of the model that config.json describes",
-                    rp_safetensors_path(w->files.shard[i]), t->name);
-        }
+    for (size_t i = 0; i < rp_checkpoint_count(&w->files); i++) {
+        const char *path;
+        const rp_tensor *t = rp_checkpoint_at(&w->files, i, &path);
+        w->parameters += t->count;
+        if (rp_map_get(f->known, t->name, strlen(t->name)) == RP_MAP_NONE &&
+            !ignorable(t->name, prefix))
+            return rp_fail(
+                f->err, RP_EFORMAT,
+                "'%s': tensor '%.120s' is not part of the model that config.json describes", path,
+                t->name);
     }
     return RP_OK;
 }
