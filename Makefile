@@ -18,7 +18,7 @@ CLI     := $(sort $(wildcard cli/*.c))
 TESTS   := $(sort $(wildcard tests/*/test_*.c))
 FUZZ    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
-PKG     := jansson libpcre2-8 libutf8proc zlib libzstd libxxhash libcyaml yaml-0.1 minizip
+PKG     := jansson libpcre2-8 libutf8proc zlib libzstd libxxhash libcyaml yaml-0.1
 PKG_CF   = $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 PKG_LIB  = $(shell pkg-config --libs $(PKG) 2>/dev/null)
 

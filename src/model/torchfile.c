@@ -3,17 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unzip.h>
 
 #include "base/map.h"
 #include "base/memory.h"
 #include "model/statedict.h"
-
-#define ENTRY_NAME 512
-
-typedef struct entry {
-    size_t offset, size;
-} entry;
+#include "model/zip.h"
 
 struct rp_torchfile {
     char *path;
@@ -23,96 +17,54 @@ struct rp_torchfile {
     size_t n;
 };
 
-/* The archive's directory, while the file is opened. */
+/* What is in the archive, while the file is opened. */
 typedef struct archive {
     const rp_torchfile *file;
     rp_map *names; /* "data/0", without the folder that holds everything -> index */
-    entry *entry;
-    size_t n, cap, folder_len;
-    char folder[ENTRY_NAME]; /* with its slash */
+    rp_zip_entry *entry;
+    size_t n;
     rp_error *err;
 } archive;
 
-/* ---- the zip archive ---- */
-
-/* The place of the current entry's data; minizip reads the entry's own header for it. */
-static rp_status locate(archive *a, unzFile zip, const char *name, entry *e,
-                        const unz_file_info64 *info)
+static int shown(size_t len)
 {
-    const char *path = a->file->path;
-    size_t size = a->file->map.size;
-    if (info->flag & 1)
-        return rp_fail(a->err, RP_EFORMAT, "'%s': entry '%.100s' is encrypted", path, name);
-    if (info->compression_method != 0 || info->compressed_size != info->uncompressed_size)
-        return rp_fail(a->err, RP_EFORMAT,
-                       "'%s': entry '%.100s' is compressed, torch.save does "
-                       "not do that",
-                       path, name);
-    if (unzOpenCurrentFile2(zip, NULL, NULL, 1) != UNZ_OK)
-        return rp_fail(a->err, RP_EFORMAT, "'%s': entry '%.100s' has a bad header", path, name);
-    e->offset = unzGetCurrentFileZStreamPos64(zip);
-    e->size = info->uncompressed_size;
-    unzCloseCurrentFile(zip);
-    if (e->offset > size || e->size > size - e->offset)
-        return rp_fail(a->err, RP_EFORMAT,
-                       "'%s': entry '%.100s' ends behind the file's %zu bytes: truncated?", path,
-                       name, size);
-    return RP_OK;
+    return len < 100 ? (int)len : 100;
 }
 
-static rp_status read_entry(archive *a, unzFile zip)
-{
-    char name[ENTRY_NAME];
-    unz_file_info64 info;
-    size_t *slot;
-    bool fresh;
-    const char *path = a->file->path;
-    if (unzGetCurrentFileInfo64(zip, &info, name, sizeof name, NULL, 0, NULL, 0) != UNZ_OK)
-        return rp_fail(a->err, RP_EFORMAT, "'%s': bad zip directory after %zu entries", path, a->n);
-    if (info.size_filename >= sizeof name)
-        return rp_fail(a->err, RP_EFORMAT, "'%s': an entry with a name of %lu bytes", path,
-                       info.size_filename);
-    if (a->n == 0) { /* torch puts everything into one folder, named after the file */
-        const char *slash = strchr(name, '/');
-        a->folder_len = slash ? (size_t)(slash - name) + 1 : 0;
-        memcpy(a->folder, name, a->folder_len);
-    }
-    if (strncmp(name, a->folder, a->folder_len) != 0)
-        return rp_fail(a->err, RP_EFORMAT, "'%s': entry '%.100s' is outside '%.100s'", path, name,
-                       a->folder);
-    rp_status s = rp_grow(&a->entry, &a->cap, a->n + 1, sizeof *a->entry, a->err);
-    if (!s) s = locate(a, zip, name, &a->entry[a->n], &info);
-    const char *inside = name + a->folder_len;
-    if (!s) s = rp_map_put(a->names, inside, strlen(inside), &slot, &fresh, NULL, a->err);
-    if (s) return s;
-    if (!fresh)
-        return rp_fail(a->err, RP_EFORMAT, "'%s': entry '%.100s' is there twice", path, name);
-    *slot = a->n++;
-    return RP_OK;
-}
+/* ---- the archive ---- */
 
 static rp_status read_directory(archive *a)
 {
-    unzFile zip = unzOpen64(a->file->path);
-    if (!zip)
-        return rp_fail(a->err, RP_EFORMAT, "'%s': not a zip archive, or truncated", a->file->path);
-    rp_status s = RP_OK;
-    int more = unzGoToFirstFile(zip);
-    for (; !s && more == UNZ_OK; more = unzGoToNextFile(zip)) s = read_entry(a, zip);
-    if (!s && more != UNZ_END_OF_LIST_OF_FILE)
-        s = rp_fail(a->err, RP_EFORMAT, "'%s': bad zip directory after %zu entries", a->file->path,
-                    a->n);
-    unzClose(zip);
+    const char *path = a->file->path;
+    rp_status s = rp_zip_read(&a->entry, &a->n, &a->file->map, path, a->err);
+    /* torch puts everything into one folder, named after the file */
+    const char *folder = a->n ? a->entry[0].name : "";
+    const char *slash = a->n ? memchr(folder, '/', a->entry[0].name_len) : NULL;
+    size_t skip = slash ? (size_t)(slash - folder) + 1 : 0, *slot;
+    for (size_t i = 0; !s && i < a->n; i++) {
+        const rp_zip_entry *e = &a->entry[i];
+        bool fresh = true;
+        if (e->name_len < skip || memcmp(e->name, folder, skip) != 0)
+            s = rp_fail(a->err, RP_EFORMAT, "'%s': entry '%.*s' is outside '%.*s'", path,
+                        shown(e->name_len), e->name, shown(skip), folder);
+        else
+            s = rp_map_put(a->names, e->name + skip, e->name_len - skip, &slot, &fresh, NULL,
+                           a->err);
+        if (!s && !fresh)
+            s = rp_fail(a->err, RP_EFORMAT, "'%s': entry '%.*s' is there twice", path,
+                        shown(e->name_len), e->name);
+        if (!s) *slot = i;
+    }
     return s;
 }
 
-static const entry *find(const archive *a, const char *name, size_t len)
+static const rp_zip_entry *find(const archive *a, const char *name, size_t len)
 {
     size_t i = rp_map_get(a->names, name, len);
     return i == RP_MAP_NONE ? NULL : &a->entry[i];
 }
 
-static const entry *find_word(const archive *a, const char *name)
+static const rp_zip_entry *find_word(const archive *a, const char *name)
 {
     return find(a, name, strlen(name));
 }
@@ -120,18 +72,23 @@ static const entry *find_word(const archive *a, const char *name)
 static rp_status check_kind(const archive *a)
 {
     const char *path = a->file->path;
-    const entry *order = find_word(a, "byteorder");
+    const rp_zip_entry *order = find_word(a, "byteorder");
     if (find_word(a, "constants.pkl"))
         return rp_fail(a->err, RP_EFORMAT,
                        "'%s': a TorchScript archive, a program: save the model's state_dict()",
                        path);
+    for (size_t i = 0; i < a->n; i++)
+        if (!a->entry[i].plain)
+            return rp_fail(a->err, RP_EFORMAT,
+                           "'%s': entry '%.*s' is compressed or encrypted, which torch.save does "
+                           "not do",
+                           path, shown(a->entry[i].name_len), a->entry[i].name);
     if (!find_word(a, "data.pkl"))
         return rp_fail(a->err, RP_EFORMAT,
                        "'%s': a zip archive, but not of torch.save: no data.pkl", path);
     if (order && (order->size != 6 || memcmp(a->file->map.data + order->offset, "little", 6) != 0))
         return rp_fail(a->err, RP_EFORMAT, "'%s': its byte order is '%.*s', expected 'little'",
-                       path, order->size < 20 ? (int)order->size : 20,
-                       (const char *)a->file->map.data + order->offset);
+                       path, shown(order->size), (const char *)a->file->map.data + order->offset);
     return RP_OK;
 }
 
@@ -178,12 +135,11 @@ static rp_status check_layout(const rp_torchfile *f, const rp_tensor *t, const r
 }
 
 static rp_status find_storage(const archive *a, const rp_tensor *t, const rp_pickled *p,
-                              const entry **storage)
+                              const rp_zip_entry **storage)
 {
-    char name[ENTRY_NAME];
-    int n =
-        snprintf(name, sizeof name, "data/%.*s", p->key_len < 100 ? (int)p->key_len : 100, p->key);
-    const entry *e = *storage = find(a, name, (size_t)n);
+    char name[128];
+    int n = snprintf(name, sizeof name, "data/%.*s", shown(p->key_len), p->key);
+    const rp_zip_entry *e = *storage = find(a, name, (size_t)n);
     if (!e)
         return rp_fail(a->err, RP_EFORMAT, "'%s': tensor '%.100s': its storage '%.60s' is missing",
                        a->file->path, t->name, name);
@@ -199,7 +155,7 @@ static rp_status add_tensor(rp_torchfile *f, const archive *a, const rp_pickled 
     rp_tensor *t = &f->tensor[f->n];
     size_t *slot;
     bool fresh;
-    const entry *storage;
+    const rp_zip_entry *storage;
     if (memchr(p->name, '\0', p->name_len))
         return rp_fail(a->err, RP_EFORMAT, "'%s': tensor '%.100s...' has a NUL byte in its name",
                        f->path, p->name);
@@ -229,7 +185,7 @@ static rp_status read_tensors(rp_torchfile *f, const archive *a)
 {
     rp_pickled *list = NULL;
     size_t n = 0;
-    const entry *pickle = find_word(a, "data.pkl");
+    const rp_zip_entry *pickle = find_word(a, "data.pkl");
     rp_status s =
         rp_statedict_read(&list, &n, f->map.data + pickle->offset, pickle->size, f->path, a->err);
     if (!s && !(f->tensor = rp_alloc(n, sizeof *f->tensor)))

@@ -91,6 +91,12 @@ static void tensors_keep_the_order_of_the_pickle(void **state)
     rp_torchfile_free(file);
 }
 
+static void an_archive_with_zip64_fields_loads(void **state)
+{
+    (void)state;
+    assert_loads("zip64");
+}
+
 static void assert_refused(const char *path, const char *text)
 {
     rp_error err = {0};
@@ -149,14 +155,27 @@ static void hostile_files_are_refused_and_nothing_runs(void **state)
         {"storage-missing", "tensor 'w': its storage 'data/9' is missing"},
         {"twice", "tensor 'w' is there twice"},
         {"nul-name", "tensor 'w...' has a NUL byte in its name"},
-        {"compressed", "entry 'a/data.pkl' is compressed, torch.save does not do that"},
-        {"encrypted", "entry 'types/data.pkl' is encrypted"},
+        {"compressed",
+         "entry 'a/data.pkl' is compressed or encrypted, which torch.save does not do"},
+        {"encrypted",
+         "entry 'types/data.pkl' is compressed or encrypted, which torch.save does not do"},
         {"big-endian", "its byte order is 'big', expected 'little'"},
         {"entry-huge", "entry 'types/data.pkl' ends behind the file's 4881 bytes: truncated?"},
-        {"entry-far", "entry 'types/data.pkl' has a bad header"},
+        {"entry-far", "entry 'types/data.pkl' is not where the directory says"},
         {"entry-twice", "entry 'a/data/0' is there twice"},
         {"outside", "entry 'b/data/1' is outside 'a/'"},
-        {"long-name", "an entry with a name of 602 bytes"},
+        {"zip64-size", "entry 'a/data.pkl' ends behind the file's 625 bytes: truncated?"},
+        {"zip64-offset", "entry 'a/data.pkl' is not where the directory says"},
+        {"zip64-short", "entry 'a/data.pkl' has a bad zip64 field"},
+        {"zip64-long", "entry 'a/data.pkl' has a bad zip64 field"},
+        {"zip64-absent", "entry 'a/data.pkl' has a bad zip64 field"},
+        {"directory-far", "a zip directory that is not in the file"},
+        {"directory-huge", "a zip directory that is not in the file"},
+        {"entries-many", "a zip directory that is not in the file"},
+        {"entries-more", "byte 527: a broken zip directory"},
+        {"locator-far", "its zip64 directory is missing"},
+        {"comment", "not a zip archive, or truncated"},
+        {"zip64-lies", "entry 'types/data.pkl' has a bad zip64 field"},
         {"no-pickle", "a zip archive, but not of torch.save: no data.pkl"},
         {"truncated", "not a zip archive, or truncated"},
         {"front-missing", "not a file of torch.save"},
@@ -187,6 +206,7 @@ int main(void)
         cmocka_unit_test(later_pickle_protocols_load),
         cmocka_unit_test(the_state_dict_of_a_training_checkpoint_loads),
         cmocka_unit_test(tensors_keep_the_order_of_the_pickle),
+        cmocka_unit_test(an_archive_with_zip64_fields_loads),
         cmocka_unit_test(what_is_no_state_dict_is_refused_by_name),
         cmocka_unit_test(hostile_files_are_refused_and_nothing_runs),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
