@@ -37,7 +37,7 @@ static rp_status describe(rp_model *m, rp_error *err)
     rp_status s = rp_path_join(config, sizeof config, m->path, "config.json", err);
     if (!s) s = rp_checksum_path(&sum, config, err);
     if (!s && m->adapter) sum ^= rp_adapter_fingerprint(m->adapter);
-    if (!s) s = rp_weights_fingerprint(&print, &m->weights, sum, err);
+    if (!s) s = rp_checkpoint_fingerprint(&print, &m->weights.files, sum, err);
     rp_config_describe(c, m->details, sizeof m->details);
     m->info = (rp_model_info){
         .family = c->family,
