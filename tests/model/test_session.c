@@ -18,7 +18,7 @@ static const char *const cases[] = {
     "bert_old",     "bert_bare",      "electra",
     "electra_wide", "roberta",        "xlm_roberta",
     "t5",           "t5_gated",       "t5_silu",
-    "mt5",
+    "mt5",          "llama_bin",      "neox_bin",
 };
 
 static const rp_tensor *tensor_of(const rp_safetensors *st, const char *name)
