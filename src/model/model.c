@@ -58,7 +58,8 @@ static rp_status describe(rp_model *m, rp_error *err)
         .dtype = rp_dtype_name(m->weights.embedding->dtype),
         .has_score = m->weights.score.weight != NULL,
         .score_tensor = rp_score_tensor(c),
-        .parameters = rp_weights_parameters(&m->weights) + rp_adapter_parameters(m->adapter),
+        .parameters = rp_weights_parameters(&m->weights) +
+                      (m->adapter ? rp_adapter_parameters(m->adapter) : 0),
         .fingerprint = print,
     };
     return s;
