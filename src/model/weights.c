@@ -144,11 +144,19 @@ static rp_status take_layer(finder *f, rp_part *layer, const rp_config *c, size_
     return s;
 }
 
+static bool there(finder *f, const char *name)
+{
+    char full[NAME_SIZE];
+    return find(f, full, name, NULL) != NULL;
+}
+
 static rp_status take_embeddings(finder *f, rp_weights *w, const rp_config *c)
 {
     char name[NAME_SIZE];
     size_t E = c->embedding_width;
     snprintf(name, sizeof name, "%s.weight", namings[c->naming].embedding);
+    /* Of the two names of T5's one table a checkpoint has either or both. */
+    if (c->naming == RP_NAMING_T5 && !there(f, name)) strcpy(name, "encoder.embed_tokens.weight");
     rp_status s = take(f, &w->embedding, name, c->vocabulary, E);
     if (!s && c->naming == RP_NAMING_BERT) {
         s = take(f, &w->position, "embeddings.position_embeddings.weight", c->positions, E);
@@ -166,12 +174,6 @@ static rp_status take_embeddings(finder *f, rp_weights *w, const rp_config *c)
 }
 
 /* ---- the score head ---- */
-
-static bool there(finder *f, const char *name)
-{
-    char full[NAME_SIZE];
-    return find(f, full, name, NULL) != NULL;
-}
 
 /* The head stands beside the model, not inside: no prefix; BERT's pooler is inside. */
 static rp_status take_head(finder *f, rp_weights *w, const rp_config *c)

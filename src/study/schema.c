@@ -81,6 +81,8 @@ static const cyaml_schema_field_t study_fields[] = {
     TEXT("title", rp_study_keys, title),
     TEXT("output", rp_study_keys, output),
     TEXT("model", rp_study_keys, model),
+    TEXT("base", rp_study_keys, base),
+    TEXT("models", rp_study_keys, models),
     SECTION("data", rp_study_keys, data, data_fields),
     SECTION("search", rp_study_keys, search, search_fields),
     SECTION("features", rp_study_keys, features, feature_fields),

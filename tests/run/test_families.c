@@ -15,6 +15,13 @@ static const struct {
     size_t vocabulary;
 } families[] = {
     {"neox", "gpt_neox.embed_in.weight", "gpt-neox-20B_tokenizer.json", "tokenizer.json", 50304},
+    {"plain", "model.embed_tokens.weight", "llama2_tokenizer.model", "tokenizer.model", 32000},
+    {"llama3_rope", "model.embed_tokens.weight", "llama3_tokenizer.model", "tokenizer.model",
+     128256},
+    {"bert", "bert.embeddings.word_embeddings.weight", "bert-base-uncased-vocab.txt", "vocab.txt",
+     30522},
+    {"electra", "electra.embeddings.word_embeddings.weight", "bert-wordpiece_tokenizer.json",
+     "tokenizer.json", 30522},
 };
 
 static void path_of(char *path, const char *dir, const char *name)
