@@ -34,7 +34,7 @@ static int take_progress(void *arg, const char *what, size_t done, size_t total)
 static void take_warning(void *arg, const char *text)
 {
     (void)arg;
-    snprintf(told.warning, sizeof told.warning, "%s", text);
+    if (!*told.warning) snprintf(told.warning, sizeof told.warning, "%s", text);
 }
 
 static const rp_host host = {.progress = take_progress, .warn = take_warning};
@@ -295,19 +295,6 @@ static void an_encoder_that_no_column_needs_is_told_and_not_opened(void **state)
     assert_string_equal(told.warning, "no column needs the encoder '/nowhere'");
 }
 
-static void an_encoder_may_be_named(void **state)
-{
-    (void)state;
-    rp_features_options o = golden_options();
-    o.bert = "bert";
-    o.t5 = "t5";
-    o.models = rp_test_tmpdir();
-    o.select = ENCODED;
-    rp_table *table = table_of(&o);
-    assert_int_equal(strncmp(rp_table_comment(table, "bert"), bert, strlen(bert)), 0);
-    rp_table_free(table);
-}
-
 static void an_encoder_that_cannot_be_used_is_named(void **state)
 {
     (void)state;
@@ -378,7 +365,6 @@ int main(void)
         cmocka_unit_test(every_text_is_embedded_once_and_told),
         cmocka_unit_test(the_host_can_stop_the_encoder),
         cmocka_unit_test(an_encoder_that_no_column_needs_is_told_and_not_opened),
-        cmocka_unit_test(an_encoder_may_be_named),
         cmocka_unit_test(an_encoder_that_cannot_be_used_is_named),
         cmocka_unit_test(a_text_without_tokens_is_similar_to_nothing),
     };
