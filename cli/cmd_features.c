@@ -89,12 +89,12 @@ int rp_cmd_features(int argc, char **argv)
         {"b", 0, RP_OPT_NUMBER, &o.b, "X", "instead of the preset's", NULL},
         {"", 0, RP_OPT_FLAG, NULL, NULL, "encoders", NULL},
         {"bert", 0, RP_OPT_STRING, &o.bert, "DIR",
-         "BERT of sim.bert_cosine, paper.euclidean_bert, paper.manhattan_bert; a Hugging Face "
-         "directory, or a name in --models or the Hugging Face cache",
+         "directory or name of the BERT of sim.bert_cosine, paper.euclidean_bert, "
+         "paper.manhattan_bert",
          NULL},
-        {"t5", 0, RP_OPT_STRING, &o.t5, "DIR", "T5 of sim.t5_cosine, spelled in the same ways",
+        {"t5", 0, RP_OPT_STRING, &o.t5, "DIR", "directory or name of the T5 of sim.t5_cosine",
          NULL},
-        {"models", 0, RP_OPT_STRING, &o.models, "DIR", "folder in which names of models are found",
+        {"models", 0, RP_OPT_STRING, &o.models, "DIR", "directory of models by name, looked in before the Hugging Face cache",
          NULL},
         {"memory", 0, RP_OPT_BYTES, &o.memory, "BYTES", "memory for an encoder's activations",
          NULL},

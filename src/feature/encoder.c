@@ -74,15 +74,22 @@ static rp_status measure(rp_encoder *e, rp_error *err)
     return status;
 }
 
+/* An adapter's directory may have the tokenizer, else its base model's has. */
+static rp_status open_tokenizer(rp_encoder *e, rp_error *err)
+{
+    const rp_model_info *m = rp_model_about(e->model);
+    rp_status status = RP_EIO;
+    if (m->adapter) status = rp_tokenizer_open(&e->tokenizer, m->adapter, err);
+    return status == RP_EIO ? rp_tokenizer_open(&e->tokenizer, m->path, err) : status;
+}
+
 rp_status rp_encoder_open(rp_encoder **encoder, const rp_model_source *source, rp_error *err)
 {
     *encoder = NULL;
     rp_encoder *e = rp_alloc(1, sizeof *e);
     if (!e) return rp_fail_memory(err, sizeof *e);
     rp_status status = rp_model_open(&e->model, source, err);
-    if (!status) {
-        status = rp_tokenizer_open(&e->tokenizer, rp_model_about(e->model)->path, err);
-    }
+    if (!status) status = open_tokenizer(e, err);
     if (!status) status = measure(e, err);
     if (!status) status = rp_checksum_path(&e->checksum, rp_tokenizer_path(e->tokenizer), err);
     if (status) {
