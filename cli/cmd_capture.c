@@ -20,7 +20,7 @@ int rp_cmd_capture(int argc, char **argv)
     rp_opt_list views = {{"resid_post.all.mean"}, 1};
     bool score = true;
     const rp_opt options[] = {
-        RP_OPT_PAIRS(o.model, o.in),
+        RP_OPT_PAIRS(o),
         RP_OPT_TEMPLATE(o.template_),
         {"", 0, RP_OPT_FLAG, NULL, NULL, "what is kept", NULL},
         {"view", 0, RP_OPT_LIST, &views, "VIEW", "what to pool", NULL},

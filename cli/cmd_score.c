@@ -3,8 +3,10 @@
 
 static const char about[] =
     "Runs every query-document pair of a run through a ranking language model and writes the pairs "
-    "in the order of its scores, as a TREC run. The model is a Hugging Face directory with a score "
-    "head. Beside a FILE that is written, FILE.json says what it was made of: model, template, the "
+    "in the order of its scores, as a TREC run. The model is a Hugging Face directory, or a name, "
+    "of "
+    "a model with a score head or of a PEFT adapter. Beside a FILE that is written, FILE.json says "
+    "what it was made of: model, template, the "
     "tokens of the first pair, inputs with checksums.";
 
 int rp_cmd_score(int argc, char **argv)
@@ -16,7 +18,7 @@ int rp_cmd_score(int argc, char **argv)
 
     rp_score_options_init(&o);
     const rp_opt options[] = {
-        RP_OPT_PAIRS(o.model, o.in),
+        RP_OPT_PAIRS(o),
         RP_OPT_TEMPLATE(o.template_),
         {"", 0, RP_OPT_FLAG, NULL, NULL, "output", NULL},
         {"output", 'o', RP_OPT_STRING, &o.output, "FILE", "the reranked run; - is standard output",

@@ -7,26 +7,35 @@
 /* Rows of a table, which the formatter would take for code. */
 /* clang-format off */
 
-/* model: const char *; in: rp_inputs */
-#define RP_OPT_PAIRS(model, in) \
+/* o: options with base and models, const char * */
+#define RP_OPT_BASE(o) \
+    {"base", 0, RP_OPT_STRING, &(o).base, "DIR", \
+     "base model of an adapter; else the one that the adapter names", NULL}, \
+    {"models", 0, RP_OPT_STRING, &(o).models, "DIR", \
+     "directory of models by name, looked in before the Hugging Face cache", NULL}
+
+/* o: options with model, base, models, const char *; and in, rp_inputs */
+#define RP_OPT_PAIRS(o) \
     {"", 0, RP_OPT_FLAG, NULL, NULL, "inputs", NULL}, \
-    {"model", 0, RP_OPT_STRING, &(model), "DIR", "Hugging Face directory of the model", NULL}, \
-    {"run", 0, RP_OPT_STRING, &(in).run, "FILE", "candidates of every query", NULL}, \
-    {"queries", 0, RP_OPT_STRING, &(in).queries, "FILE", "texts of the queries", NULL}, \
-    {"collection", 0, RP_OPT_STRING, &(in).collection, "FILE", "texts of the documents", NULL}, \
-    {"run-format", 0, RP_OPT_STRING, &(in).run_format, "NAME", "format of the run", \
+    {"model", 0, RP_OPT_STRING, &(o).model, "DIR", \
+     "directory or name of a model or PEFT adapter", NULL}, \
+    RP_OPT_BASE(o), \
+    {"run", 0, RP_OPT_STRING, &(o).in.run, "FILE", "candidates of every query", NULL}, \
+    {"queries", 0, RP_OPT_STRING, &(o).in.queries, "FILE", "texts of the queries", NULL}, \
+    {"collection", 0, RP_OPT_STRING, &(o).in.collection, "FILE", "texts of the documents", NULL}, \
+    {"run-format", 0, RP_OPT_STRING, &(o).in.run_format, "NAME", "format of the run", \
      "auto|trec|msmarco|top1000"}, \
-    {"queries-format", 0, RP_OPT_STRING, &(in).queries_format, "NAME", "format of the queries", \
+    {"queries-format", 0, RP_OPT_STRING, &(o).in.queries_format, "NAME", "format of the queries", \
      "auto|tsv|beir"}, \
-    {"collection-format", 0, RP_OPT_STRING, &(in).collection_format, "NAME", \
+    {"collection-format", 0, RP_OPT_STRING, &(o).in.collection_format, "NAME", \
      "format of the collection", "auto|tsv|beir|tevatron"}, \
-    {"top", 0, RP_OPT_SIZE, &(in).top, "N", "first N candidates of each query; 0 is all", NULL}
+    {"top", 0, RP_OPT_SIZE, &(o).in.top, "N", "first N candidates of each query; 0 is all", NULL}
 
 /* t: rp_template_options */
 #define RP_OPT_TEMPLATE(t) \
     {"", 0, RP_OPT_FLAG, NULL, NULL, "what the model sees", NULL}, \
     {"template", 0, RP_OPT_STRING, &(t).name, "NAME", "how a pair becomes a sequence", \
-     "rankllama-pair|rankllama-string|rankllama-eos|custom"}, \
+     "auto|pair|rankllama-pair|rankllama-string|rankllama-eos|custom"}, \
     {"custom", 0, RP_OPT_STRING, &(t).custom, "TEXT", \
      "the custom template, with {query} {title} {text} {bos} {eos} {sep}", NULL}, \
     {"max-query", 0, RP_OPT_SIZE, &(t).max_query, "N", "tokens of the query at most", NULL}, \

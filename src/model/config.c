@@ -1,181 +1,95 @@
 #include "model/config.h"
 
-#include <jansson.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
+#include "model/config_reader.h"
 
 #define FILE_LIMIT ((size_t)1 << 20)
 
-/* A JSON object that is being read, and what its errors need. */
-typedef struct reader {
-    const json_t *object;
-    const char *path;
-    rp_error *err;
-} reader;
+/* model_type, the class that transformers would use without its suffix, and who reads the rest. */
+static const struct {
+    const char *type, *class;
+    rp_config_reader *read;
+} families[] = {
+    {"llama", "Llama", rp_config_read_llama},
+    {"mistral", "Mistral", rp_config_read_mistral},
+    {"qwen2", "Qwen2", rp_config_read_qwen},
+    {"qwen3", "Qwen3", rp_config_read_qwen},
+    {"gpt_neox", "GPTNeoX", rp_config_read_neox},
+    {"bert", "Bert", rp_config_read_bert},
+    {"electra", "Electra", rp_config_read_bert},
+    {"roberta", "Roberta", rp_config_read_bert},
+    {"xlm-roberta", "XLMRoberta", rp_config_read_bert},
+    {"t5", "T5", rp_config_read_t5},
+    {"mt5", "MT5", rp_config_read_t5},
+};
+#define NFAMILIES (sizeof families / sizeof *families)
 
-/* The value of a key; NULL where it is absent or null, which Hugging Face does not distinguish. */
-static const json_t *value_of(const reader *in, const char *key)
+/* Other suffixes are other models: a bidirectional Llama has the tensors of a causal one. */
+static bool suffix_known(const char *suffix)
 {
-    const json_t *value = json_object_get(in->object, key);
-    return json_is_null(value) ? NULL : value;
+    static const char *const known[] = {
+        "Model",          "ForCausalLM",  "ForSequenceClassification", "ForMaskedLM",
+        "ForPreTraining", "EncoderModel", "ForConditionalGeneration",  "WithLMHeadModel",
+        "LMHeadModel"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(suffix, known[i]) == 0) return true;
+    return false;
 }
 
-static rp_status fail_key(const reader *in, const char *key, const char *what)
+static bool is_class(const char *name, size_t family)
 {
-    const json_t *value = value_of(in, key);
-    char *found = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-    rp_status status = found ? rp_fail(in->err, RP_EFORMAT, "'%s': key '%s' %s, found %.80s",
-                                       in->path, key, what, found)
-                             : rp_fail(in->err, RP_EFORMAT, "'%s': key '%s' %s", in->path, key,
-                                       value ? what : "is missing");
-    free(found);
-    return status;
+    size_t n = strlen(families[family].class);
+    return strncmp(name, families[family].class, n) == 0 && suffix_known(name + n);
 }
 
-/* An integer in 1..limit; `fallback` where it is absent, 0: required. */
-static rp_status read_size(const reader *in, size_t *out, const char *key, size_t fallback,
-                           size_t limit)
+static rp_status fail_family(const rp_keys *in, const char *key)
 {
-    const json_t *value = value_of(in, key);
-    if (!value && fallback) {
-        *out = fallback;
-        return RP_OK;
+    char what[256] = "must be one of";
+    for (size_t i = 0; i < NFAMILIES; i++) {
+        size_t n = strlen(what);
+        snprintf(what + n, sizeof what - n, "%s %s", i ? "," : "", families[i].type);
     }
-    json_int_t n = json_integer_value(value);
-    if (!json_is_integer(value) || n < 1 || (uintmax_t)n > limit) {
-        char what[80];
-        snprintf(what, sizeof what, "must be an integer from 1 to %zu", limit);
-        return fail_key(in, key, what);
+    return rp_keys_fail(in, key, what);
+}
+
+/* model_type decides; files that old tools wrote have architectures alone. */
+static rp_status find_family(const rp_keys *in, size_t *family)
+{
+    const json_t *type = rp_keys_value(in, "model_type"), *list;
+    const char *text = json_string_value(type), *name;
+    list = rp_keys_value(in, "architectures");
+    name = json_string_value(json_array_get(list, 0));
+    *family = NFAMILIES;
+    for (size_t i = 0; i < NFAMILIES; i++)
+        if (type ? text && strcmp(text, families[i].type) == 0 : name && is_class(name, i))
+            *family = i;
+    if (!type && !list) return rp_keys_fail(in, "model_type", "");
+    if (*family == NFAMILIES) return fail_family(in, type ? "model_type" : "architectures");
+    if (list && !(name && is_class(name, *family))) {
+        char what[120];
+        snprintf(what, sizeof what, "is not a model of type %s that is known here",
+                 families[*family].type);
+        return rp_keys_fail(in, "architectures", what);
     }
-    *out = (size_t)n;
     return RP_OK;
 }
 
-/* A positive finite number; `fallback` where it is absent, 0: required. */
-static rp_status read_positive(const reader *in, double *out, const char *key, double fallback)
+/* What no family here has. */
+static rp_status check_unsupported(const rp_keys *in)
 {
-    const json_t *value = value_of(in, key);
-    *out = value ? json_number_value(value) : fallback;
-    if ((value && !json_is_number(value)) || !(*out > 0) || !isfinite(*out))
-        return fail_key(in, key, "must be a positive number");
-    return RP_OK;
-}
-
-static rp_status read_bool(const reader *in, bool *out, const char *key)
-{
-    const json_t *value = value_of(in, key);
-    if (value && !json_is_boolean(value)) return fail_key(in, key, "must be true or false");
-    *out = json_is_true(value);
-    return RP_OK;
-}
-
-static rp_status check_architecture(const reader *in)
-{
-    static const char *const known[] = {"LlamaForCausalLM", "LlamaForSequenceClassification",
-                                        "LlamaModel"};
-    const json_t *list = value_of(in, "architectures"), *type = value_of(in, "model_type");
-    const char *name = json_string_value(json_array_get(list, 0));
-    bool found = false;
-    if (!list && !type) return fail_key(in, "architectures", "");
-    for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
-        found = found || strcmp(name, known[i]) == 0;
-    if (list && !found)
-        return fail_key(in, "architectures",
-                        "must be [\"LlamaForCausalLM\"], "
-                        "[\"LlamaForSequenceClassification\"] or [\"LlamaModel\"]");
-    if (type && (!json_is_string(type) || strcmp(json_string_value(type), "llama") != 0))
-        return fail_key(in, "model_type", "must be \"llama\"");
-    return RP_OK;
-}
-
-/* Keys that would change the arithmetic. */
-static rp_status check_unsupported(const reader *in)
-{
-    const char *act = json_string_value(value_of(in, "hidden_act"));
-    if (value_of(in, "hidden_act") &&
-        (!act || (strcmp(act, "silu") != 0 && strcmp(act, "swish") != 0)))
-        return fail_key(in, "hidden_act", "must be \"silu\"");
-    if (value_of(in, "quantization_config"))
-        return fail_key(in, "quantization_config", "is not supported: quantised weights");
-    const json_t *partial = value_of(in, "partial_rotary_factor");
-    if (partial && json_number_value(partial) != 1.)
-        return fail_key(in, "partial_rotary_factor", "must be 1");
+    static const char *const experts[] = {"num_local_experts", "num_experts", "n_routed_experts",
+                                          "moe_intermediate_size"};
     bool tied;
-    return read_bool(in, &tied, "tie_word_embeddings");
-}
-
-static rp_status read_llama3(rp_config *c, const reader *top, const reader *in)
-{
-    rp_status s;
-    if ((s = read_positive(in, &c->rope.low, "low_freq_factor", 0))) return s;
-    if ((s = read_positive(in, &c->rope.high, "high_freq_factor", 0))) return s;
-    if (!(c->rope.high > c->rope.low))
-        return fail_key(in, "high_freq_factor", "must be greater than low_freq_factor");
-    const char *key = "original_max_position_embeddings";
-    return read_positive(value_of(in, key) || !value_of(top, key) ? in : top,
-                         &c->rope.first_positions, key, 0);
-}
-
-/* transformers 4: rope_theta, rope_scaling {rope_type | type, ...}; 5: all in rope_parameters. */
-static rp_status read_rope(rp_config *c, const reader *top)
-{
-    const char *key = value_of(top, "rope_parameters") ? "rope_parameters" : "rope_scaling";
-    const json_t *object = value_of(top, key);
-    rp_status s;
-    if ((s = read_positive(top, &c->rope.theta, "rope_theta", 10000.))) return s;
-    c->rope.kind = RP_ROPE_DEFAULT;
-    if (!object) return RP_OK;
-    if (!json_is_object(object)) return fail_key(top, key, "must be an object");
-    reader in = {object, top->path, top->err};
-    if ((s = read_positive(&in, &c->rope.theta, "rope_theta", c->rope.theta))) return s;
-    const json_t *partial = value_of(&in, "partial_rotary_factor");
-    if (partial && json_number_value(partial) != 1.)
-        return fail_key(&in, "partial_rotary_factor", "must be 1");
-    const char *type_key = value_of(&in, "rope_type") ? "rope_type" : "type";
-    const json_t *type = value_of(&in, type_key);
-    const char *name = json_string_value(type);
-    if (!type) return fail_key(&in, "rope_type", "");
-    if (name && strcmp(name, "default") == 0) return RP_OK;
-    if (name && strcmp(name, "linear") == 0)
-        c->rope.kind = RP_ROPE_LINEAR;
-    else if (name && strcmp(name, "llama3") == 0)
-        c->rope.kind = RP_ROPE_LLAMA3;
-    else
-        return fail_key(&in, type_key, "must be \"default\", \"linear\" or \"llama3\"");
-    if ((s = read_positive(&in, &c->rope.factor, "factor", 0))) return s;
-    return c->rope.kind == RP_ROPE_LLAMA3 ? read_llama3(c, top, &in) : RP_OK;
-}
-
-static rp_status read_shape(rp_config *c, const reader *in)
-{
-    rp_status s;
-    double eps;
-    if ((s = read_size(in, &c->width, "hidden_size", 0, 1 << 20))) return s;
-    if ((s = read_size(in, &c->ffn, "intermediate_size", 0, 1 << 22))) return s;
-    if ((s = read_size(in, &c->layers, "num_hidden_layers", 0, 1 << 12))) return s;
-    if ((s = read_size(in, &c->heads, "num_attention_heads", 0, 1 << 12))) return s;
-    if ((s = read_size(in, &c->kv_heads, "num_key_value_heads", c->heads, 1 << 12))) return s;
-    if ((s = read_size(in, &c->vocabulary, "vocab_size", 0, 1 << 24))) return s;
-    if ((s = read_size(in, &c->max_positions, "max_position_embeddings", 2048, 1 << 24))) return s;
-    if (c->heads % c->kv_heads != 0)
-        return fail_key(in, "num_key_value_heads", "must divide num_attention_heads");
-    if (!value_of(in, "head_dim") && c->width % c->heads != 0)
-        return fail_key(in, "num_attention_heads",
-                        "must divide hidden_size where head_dim is absent");
-    if ((s = read_size(in, &c->head_dim, "head_dim", c->width / c->heads, 1 << 12))) return s;
-    if (c->head_dim > 1 << 12)
-        return rp_fail(in->err, RP_EFORMAT, "'%s': heads of a width of %zu, more than %d", in->path,
-                       c->head_dim, 1 << 12);
-    if (c->head_dim % 2 != 0)
-        return rp_fail(in->err, RP_EFORMAT, "'%s': heads of an odd width, %zu, cannot be rotated",
-                       in->path, c->head_dim);
-    if ((s = read_positive(in, &eps, "rms_norm_eps", 1e-6))) return s;
-    c->norm_eps = (float)eps;
-    if ((s = read_bool(in, &c->attention_bias, "attention_bias"))) return s;
-    return read_bool(in, &c->mlp_bias, "mlp_bias");
+    if (rp_keys_value(in, "quantization_config"))
+        return rp_keys_fail(in, "quantization_config", "is not supported: quantised weights");
+    for (size_t i = 0; i < sizeof experts / sizeof *experts; i++)
+        if (rp_keys_value(in, experts[i]))
+            return rp_keys_fail(in, experts[i], "is not supported: a mixture of experts");
+    return rp_keys_bool(in, &tied, "tie_word_embeddings", false);
 }
 
 rp_status rp_config_parse(rp_config *config, const char *text, size_t n, const char *path,
@@ -183,16 +97,18 @@ rp_status rp_config_parse(rp_config *config, const char *text, size_t n, const c
 {
     json_error_t error;
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-    reader in = {root, path, err};
+    rp_keys in = {root, path, err};
+    size_t family = 0;
     rp_status s;
     *config = (rp_config){0};
     if (!root)
         s = rp_fail(err, RP_EFORMAT, "'%s' line %d: %s", path, error.line, error.text);
     else if (!json_is_object(root))
         s = rp_fail(err, RP_EFORMAT, "'%s': not a JSON object", path);
-    else if (!(s = check_architecture(&in)) && !(s = check_unsupported(&in)) &&
-             !(s = read_shape(config, &in)))
-        s = read_rope(config, &in);
+    else if (!(s = check_unsupported(&in)) && !(s = find_family(&in, &family))) {
+        config->family = families[family].type;
+        s = families[family].read(config, &in);
+    }
     json_decref(root);
     return s;
 }
@@ -208,4 +124,26 @@ rp_status rp_config_load(rp_config *config, const char *dir, rp_error *err)
     if (!s) s = rp_config_parse(config, text, n, path, err);
     free(text);
     return s;
+}
+
+void rp_config_describe(const rp_config *c, char *text, size_t n)
+{
+    static const char *const activations[] = {
+        [RP_SILU] = "silu", [RP_GELU] = "gelu", [RP_GELU_TANH] = "gelu (tanh)", [RP_RELU] = "relu"};
+    static const char *const ropes[] = {
+        [RP_ROPE_DEFAULT] = "default", [RP_ROPE_LINEAR] = "linear", [RP_ROPE_LLAMA3] = "llama3"};
+    int at = snprintf(text, n, "%s %s eps %g, %s%s, %s", c->post_norm ? "post" : "pre",
+                      c->norm == RP_NORM_RMS ? "RMSNorm" : "LayerNorm", (double)c->norm_eps,
+                      c->gated ? "gated " : "", activations[c->activation],
+                      c->causal ? "causal" : "bidirectional");
+    text += at, n -= (size_t)at;
+    if (c->parallel) at = snprintf(text, n, ", parallel residual"), text += at, n -= (size_t)at;
+    if (c->qk_norm) at = snprintf(text, n, ", q/k norm"), text += at, n -= (size_t)at;
+    if (c->rope.kind != RP_ROPE_NONE)
+        snprintf(text, n, ", rope %s theta %g on %zu of %zu", ropes[c->rope.kind], c->rope.theta,
+                 c->rope.width, c->head_dim);
+    else if (c->buckets)
+        snprintf(text, n, ", %zu relative buckets to %zu", c->buckets, c->distance);
+    else
+        snprintf(text, n, ", learned positions");
 }

@@ -7,9 +7,11 @@
 #include "model/weights.h"
 
 struct rp_model {
-    char *path;
+    char *path;          /* of the checkpoint; of an adapter's base model */
+    rp_adapter *adapter; /* NULL: none */
     rp_config config;
     rp_weights weights;
+    char details[256];
     rp_model_info info;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "model/handle.h"
+#include "model/locate.h"
 
 static const char *const site_names[RP_SITES] = {
     [RP_SITE_RESID_POST] = "resid_post", [RP_SITE_MLP_OUT] = "mlp_out",
@@ -35,10 +36,14 @@ static rp_status describe(rp_model *m, rp_error *err)
     uint64_t sum = 0, print = 0;
     rp_status s = rp_path_join(config, sizeof config, m->path, "config.json", err);
     if (!s) s = rp_checksum_path(&sum, config, err);
-    if (!s) s = rp_weights_fingerprint(&print, &m->weights, sum, err);
+    if (!s && m->adapter) sum ^= rp_adapter_fingerprint(m->adapter);
+    if (!s) s = rp_checkpoint_fingerprint(&print, &m->weights.files, sum, err);
+    rp_config_describe(c, m->details, sizeof m->details);
     m->info = (rp_model_info){
-        .family = "llama",
+        .family = c->family,
         .path = m->path,
+        .adapter = m->adapter ? rp_adapter_dir(m->adapter) : NULL,
+        .details = m->details,
         .layers = c->layers,
         .width = c->width,
         .ffn = c->ffn,
@@ -47,26 +52,50 @@ static rp_status describe(rp_model *m, rp_error *err)
         .head_dim = c->head_dim,
         .vocabulary = c->vocabulary,
         .max_positions = c->max_positions,
+        .limit_key = c->limit_key,
+        .segments = c->segments,
+        .causal = c->causal,
         .dtype = rp_dtype_name(m->weights.embedding->dtype),
-        .has_score = m->weights.score != NULL,
-        .score_tensor = RP_SCORE_TENSOR,
-        .parameters = m->weights.parameters,
+        .has_score = m->weights.score.weight != NULL,
+        .score_tensor = rp_score_tensor(c),
+        .parameters = rp_weights_parameters(&m->weights) +
+                      (m->adapter ? rp_adapter_parameters(m->adapter) : 0),
         .fingerprint = print,
     };
     return s;
 }
 
+/* m->path and m->adapter from what was asked for. */
+static rp_status locate(rp_model *m, const rp_model_source *source, rp_error *err)
+{
+    rp_status s = rp_model_locate(&m->path, source->path, source->models, err);
+    if (s) return s;
+    if (!rp_adapter_is(m->path)) {
+        if (source->base)
+            s = rp_fail(err, RP_EARG, "'%s': a base model is given, but this is no PEFT adapter",
+                        m->path);
+        return s;
+    }
+    if ((s = rp_adapter_open(&m->adapter, m->path, err))) return s;
+    free(m->path);
+    m->path = NULL;
+    const char *base = source->base ? source->base : rp_adapter_base(m->adapter);
+    if (!base)
+        return rp_fail(err, RP_EFORMAT,
+                       "'%s/adapter_config.json': key 'base_model_name_or_path' is missing; name "
+                       "the base model",
+                       rp_adapter_dir(m->adapter));
+    return rp_model_locate(&m->path, base, source->models, err);
+}
+
 rp_status rp_model_open(rp_model **model, const rp_model_source *source, rp_error *err)
 {
-    const char *dir = source->path;
     *model = NULL;
     rp_model *m = calloc(1, sizeof *m);
     if (!m) return rp_fail_memory(err, sizeof *m);
-    rp_status s = RP_OK;
-    m->path = strdup(dir);
-    if (!m->path) s = rp_fail_memory(err, strlen(dir));
-    if (!s) s = rp_config_load(&m->config, dir, err);
-    if (!s) s = rp_weights_open(&m->weights, &m->config, dir, err);
+    rp_status s = locate(m, source, err);
+    if (!s) s = rp_config_load(&m->config, m->path, err);
+    if (!s) s = rp_weights_open(&m->weights, &m->config, m->path, m->adapter, err);
     if (!s) s = describe(m, err);
     if (s) {
         rp_model_free(m);
@@ -80,6 +109,7 @@ void rp_model_free(rp_model *model)
 {
     if (!model) return;
     rp_weights_release(&model->weights);
+    rp_adapter_free(model->adapter);
     free(model->path);
     free(model);
 }
@@ -99,9 +129,17 @@ size_t rp_model_site_first(rp_site site)
     return site == RP_SITE_RESID_POST ? 0 : 1;
 }
 
+rp_status rp_model_check_site(const rp_model *model, rp_site site, rp_error *err)
+{
+    if (site != RP_SITE_RESID_MID || !model->config.parallel) return RP_OK;
+    return rp_fail(err, RP_EARG,
+                   "'%s': no site resid_mid: attention and MLP of its blocks are parallel",
+                   model->path);
+}
+
 rp_status rp_model_require_score(const rp_model *model, rp_error *err)
 {
-    if (model->weights.score) return RP_OK;
+    if (model->weights.score.weight) return RP_OK;
     return rp_fail(err, RP_EFORMAT, "'%s': no score head: tensor '%s' is missing", model->path,
-                   RP_SCORE_TENSOR);
+                   model->info.score_tensor);
 }

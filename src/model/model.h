@@ -1,7 +1,7 @@
 /*
- * Transformer rerankers from a Hugging Face directory. A model is loaded and const; a session is
- * mutable and belongs to one caller (it uses all threads itself). Sequences are packed, never
- * padded: a sequence's numbers do not depend on its neighbours, nor on the number of threads.
+ * Transformer rerankers and encoders from a Hugging Face directory. A model is loaded and const; a
+ * session is mutable and belongs to one caller (it uses all threads itself). Sequences are packed,
+ * never padded: a sequence's numbers do not depend on its neighbours, nor on the number of threads.
  */
 #ifndef RP_MODEL_MODEL_H
 #define RP_MODEL_MODEL_H
@@ -21,14 +21,21 @@ bool rp_site_find(const char *name, rp_site *site);
 
 typedef struct rp_model rp_model;
 typedef struct rp_model_info {
-    const char *family; /* "llama" */
-    const char *path;
-    size_t layers, width, ffn, heads, kv_heads, head_dim, vocabulary, max_positions;
+    const char *family;  /* "llama" */
+    const char *path;    /* directory of the checkpoint; of an adapter's base model */
+    const char *adapter; /* directory of the PEFT adapter; NULL: none */
+    const char *details; /* norms, activation, positions: one line for people */
+    size_t layers, width, ffn, heads, kv_heads, head_dim, vocabulary;
+    size_t max_positions;     /* tokens of a sequence at most */
+    const char *limit_key;    /* the key of config.json that says so */
+    size_t segments;          /* token types; 0: the model does not look at them */
+    bool causal;              /* a decoder; else every token sees all others */
     const char *dtype;        /* of the weights on disk: "F32", "BF16", ... */
     bool has_score;           /* a score head was found */
     const char *score_tensor; /* the name that was looked for */
-    uint64_t parameters;
-    uint64_t fingerprint; /* of config, tensor names, shapes, dtypes and bytes */
+    uint64_t parameters;      /* of checkpoint and adapter */
+    uint64_t
+        fingerprint; /* of config, tensor names, shapes, dtypes and bytes, and of the adapter */
 } rp_model_info;
 /* Where a model comes from: see rp_score_options. base and models may be NULL. */
 typedef struct rp_model_source {
@@ -41,6 +48,8 @@ void rp_model_free(rp_model *model);
 const rp_model_info *rp_model_about(const rp_model *model);
 size_t rp_model_site_width(const rp_model *model, rp_site site);
 size_t rp_model_site_first(rp_site site); /* first layer: 0 for resid_post, 1 for the others */
+/* RP_EARG when the model's blocks have no such site: resid_mid of parallel blocks. */
+rp_status rp_model_check_site(const rp_model *model, rp_site site, rp_error *err);
 /* The error for a model without a score head, naming the tensor. */
 rp_status rp_model_require_score(const rp_model *model, rp_error *err);
 

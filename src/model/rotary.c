@@ -14,8 +14,8 @@ static double rescale_llama3(double f, const rp_config *c)
 
 void rp_rotary_frequencies(float *frequency, const rp_config *c)
 {
-    for (size_t i = 0; i < c->head_dim / 2; i++) {
-        double f = (float)(1. / pow(c->rope.theta, (double)(2 * i) / (double)c->head_dim));
+    for (size_t i = 0; i < c->rope.width / 2; i++) {
+        double f = (float)(1. / pow(c->rope.theta, (double)(2 * i) / (double)c->rope.width));
         if (c->rope.kind == RP_ROPE_LINEAR) f /= c->rope.factor;
         if (c->rope.kind == RP_ROPE_LLAMA3) f = rescale_llama3(f, c);
         frequency[i] = (float)f;

@@ -5,7 +5,7 @@
 
 #include "model/config.h"
 
-/* frequency [head_dim / 2]: theta^(-2i/C), rescaled as rope_scaling says. "llama3" keeps
+/* frequency [rope.width / 2]: theta^(-2i/width), rescaled as rope_scaling says. "llama3" keeps
  * wavelengths below original/high_freq_factor, divides those above original/low_freq_factor by
  * `factor`, and blends in between (transformers, modeling_rope_utils.py,
  * _compute_llama3_parameters). */

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "model/forward.h"
 #include "model/handle.h"
-#include "model/llama.h"
 #include "model/rotary.h"
 
 #define MICRO_TOKENS 512 /* a micro-batch ends with the sequence that reaches so many */
@@ -25,28 +25,57 @@ struct rp_session {
     size_t loaded;   /* blocks filled so far; stays 0 where there is but one for all layers */
     rp_block *block; /* [nblocks] */
     float **slab;    /* [nblocks] */
-    float *norm, *score, score_bias;
+    float *fold;     /* where adapters are folded in; NULL: nothing to fold */
+    rp_frame frame;
+    float *frame_slab, *relative; /* relative: T5's table [buckets, H] */
 
     /* sized for the largest batch so far */
     float *hidden;   /* [hidden_size / D, D] */
     rp_micro *micro; /* [micro_size] */
     float **scratch; /* [threads] of scratch_size floats */
-    float *angles;   /* cosine [longest, C/2], sine [longest, C/2] */
+    float *angles;   /* cosine [longest, R/2], sine [longest, R/2] */
+    float *bias;     /* [H, 2 longest - 1] of relative positions */
     size_t hidden_size, micro_size, scratch_size, longest;
 };
 
 /* ---- construction ---- */
 
-static rp_status read_head(rp_session *s, rp_error *err)
+/* What lies outside of the blocks. */
+static rp_status load_frame(rp_session *s, rp_error *err)
 {
     const rp_weights *w = &s->model->weights;
-    size_t D = s->model->config.width;
-    s->norm = rp_alloc(D, sizeof *s->norm);
-    s->score = rp_alloc(D, sizeof *s->score);
-    if (!s->norm || !s->score) return rp_fail_memory(err, D * sizeof *s->norm);
-    rp_tensor_read(s->norm, w->norm, 0, D);
-    if (w->score) rp_tensor_read(s->score, w->score, 0, D);
-    if (w->score_bias) rp_tensor_read(&s->score_bias, w->score_bias, 0, 1);
+    const struct {
+        rp_dense *to;
+        const rp_part *from;
+    } rows[] = {{&s->frame.embed_norm, &w->embed_norm},
+                {&s->frame.projection, &w->projection},
+                {&s->frame.final_norm, &w->final_norm},
+                {&s->frame.dense, &w->dense},
+                {&s->frame.score, &w->score}};
+    size_t size = 0, n = sizeof rows / sizeof *rows;
+    for (size_t i = 0; i < n; i++) size += rp_dense_size(rows[i].from, s->backend);
+    s->frame_slab = rp_alloc(size, sizeof(float));
+    if (w->relative) s->relative = rp_alloc(w->relative->count, sizeof(float));
+    if (!s->frame_slab || (w->relative && !s->relative))
+        return rp_fail_memory(err, size * sizeof(float));
+    float *slab = s->frame_slab;
+    for (size_t i = 0; i < n; i++)
+        slab += rp_dense_load(rows[i].to, slab, rows[i].from, s->fold, s->backend, s->threads);
+    if (w->relative) rp_tensor_read(s->relative, w->relative, 0, w->relative->count);
+    return RP_OK;
+}
+
+/* All layers have the same shapes; the head may have an adapter too. */
+static rp_status make_fold(rp_session *s, rp_error *err)
+{
+    const rp_weights *w = &s->model->weights;
+    const rp_part outside[] = {w->projection, w->dense, w->score};
+    size_t layers = s->model->config.layers;
+    size_t size = rp_fold_size(w->layer, layers * RP_WEIGHTS, s->backend, s->threads);
+    size_t other = rp_fold_size(outside, 3, s->backend, s->threads);
+    if (other > size) size = other;
+    if (size && !(s->fold = rp_alloc(size, sizeof *s->fold)))
+        return rp_fail_memory(err, size * sizeof *s->fold);
     return RP_OK;
 }
 
@@ -55,7 +84,7 @@ static void plan(rp_session *s, size_t memory)
 {
     const rp_config *c = &s->model->config;
     rp_scratch place;
-    size_t block = rp_block_size(c, s->backend) * sizeof(float);
+    size_t block = rp_block_size(s->model->weights.layer, s->backend) * sizeof(float);
     size_t scratch = rp_scratch_place(&place, NULL, c, s->backend, 2 * MICRO_TOKENS, MICRO_TOKENS) *
                      sizeof(float);
     size_t used, least = (size_t)s->threads * 2 * MICRO_TOKENS;
@@ -82,7 +111,8 @@ rp_status rp_session_new(rp_session **session, const rp_model *model, size_t mem
     rp_status status = RP_OK;
     if (!s->block || !s->slab || !s->scratch)
         status = rp_fail_memory(err, s->nblocks * sizeof *s->block);
-    if (!status) status = read_head(s, err);
+    if (!status) status = make_fold(s, err);
+    if (!status) status = load_frame(s, err);
     if (status) {
         rp_session_free(s);
         return status;
@@ -99,8 +129,10 @@ void rp_session_free(rp_session *s)
     free(s->block);
     free(s->slab);
     free(s->scratch);
-    free(s->norm);
-    free(s->score);
+    free(s->fold);
+    free(s->frame_slab);
+    free(s->relative);
+    free(s->bias);
     free(s->hidden);
     free(s->micro);
     free(s->angles);
@@ -121,16 +153,20 @@ static rp_status check_batch(const rp_session *s, const rp_batch *batch, rp_erro
         size_t first = batch->start[i], end = batch->start[i + 1];
         if (end <= first) return rp_fail(err, RP_EFORMAT, "sequence %zu has no tokens", i);
         if (end - first > c->max_positions)
-            return rp_fail(
-                err, RP_EFORMAT,
-                "sequence %zu has %zu tokens, more than the model's max_position_embeddings %zu", i,
-                end - first, c->max_positions);
+            return rp_fail(err, RP_EFORMAT,
+                           "sequence %zu has %zu tokens, more than the model's %s %zu", i,
+                           end - first, c->limit_key, c->max_positions);
         for (size_t t = first; t < end; t++)
             if (batch->ids[t] < 0 || (size_t)batch->ids[t] >= c->vocabulary)
                 return rp_fail(
                     err, RP_EFORMAT,
                     "sequence %zu: token id %ld is outside the model's vocabulary of %zu", i,
                     (long)batch->ids[t], c->vocabulary);
+        for (size_t t = first; batch->segment && c->segments && t < end; t++)
+            if (batch->segment[t] < 0 || (size_t)batch->segment[t] >= c->segments)
+                return rp_fail(err, RP_EFORMAT,
+                               "sequence %zu: segment %ld is outside the model's %zu", i,
+                               (long)batch->segment[t], c->segments);
     }
     return RP_OK;
 }
@@ -165,16 +201,25 @@ static rp_status renew(void *array, size_t *have, size_t n, size_t size, rp_erro
     return RP_OK;
 }
 
-static rp_status renew_angles(rp_session *s, size_t longest, rp_error *err)
+/* What depends on positions alone, for sequences of up to `longest` tokens. */
+static rp_status renew_positions(rp_session *s, size_t longest, rp_error *err)
 {
-    size_t half = s->model->config.head_dim / 2, floats = 2 * s->longest * half;
+    const rp_config *c = &s->model->config;
+    size_t half = c->rope.width / 2, floats = 2 * s->longest * half;
+    size_t biases = s->longest ? (2 * s->longest - 1) * c->heads : 0;
     if (longest <= s->longest) return RP_OK;
     s->longest = 0;
-    rp_status status = renew(&s->angles, &floats, 2 * longest * half, sizeof *s->angles, err);
+    rp_status status = RP_OK;
+    if (half) status = renew(&s->angles, &floats, 2 * longest * half, sizeof *s->angles, err);
+    if (!status && s->relative)
+        status = renew(&s->bias, &biases, (2 * longest - 1) * c->heads, sizeof *s->bias, err);
     if (status) return status;
-    float frequency[1 << 11]; /* config.c's limit on head_dim */
-    rp_rotary_frequencies(frequency, &s->model->config);
-    rp_rotary_table(s->angles, s->angles + longest * half, frequency, longest, half);
+    if (half) {
+        float frequency[1 << 11]; /* half of the limit on head_dim */
+        rp_rotary_frequencies(frequency, c);
+        rp_rotary_table(s->angles, s->angles + longest * half, frequency, longest, half);
+    }
+    if (s->relative) rp_relative_bias(s->bias, s->relative, c, longest);
     s->longest = longest;
     return RP_OK;
 }
@@ -199,24 +244,34 @@ static rp_status renew_scratch(rp_session *s, size_t largest, size_t longest, rp
 /* The block of layer l (from 0), converted if it is not at hand. */
 static rp_status load(rp_session *s, const rp_block **block, size_t l, rp_error *err)
 {
-    size_t at = s->nblocks == 1 ? 0 : l, size = rp_block_size(&s->model->config, s->backend);
+    size_t at = s->nblocks == 1 ? 0 : l, size = rp_block_size(s->model->weights.layer, s->backend);
     *block = &s->block[at];
     if (l < s->loaded) return RP_OK;
     if (!s->slab[at] && !(s->slab[at] = rp_alloc(size, sizeof(float))))
         return rp_fail_memory(err, size * sizeof(float));
-    rp_block_load(&s->block[at], s->slab[at], &s->model->weights.layer[l], &s->model->config,
+    rp_block_load(&s->block[at], s->slab[at], s->model->weights.layer + l * RP_WEIGHTS, s->fold,
                   s->backend, s->threads);
     if (s->nblocks == s->model->config.layers) s->loaded = l + 1;
     return RP_OK;
 }
 
-static void embed(const rp_session *s, const rp_forward *f, const rp_micro *m)
+/* All micro-batches through a block, or through the embeddings where block is NULL. */
+static void each(const rp_session *s, const rp_forward *f, size_t n, size_t largest,
+                 const rp_block *block, size_t layer)
 {
-    size_t D = f->config->width, first = f->batch->start[m->first], end = f->batch->start[m->end];
-    for (size_t t = first; t < end; t++)
-        rp_tensor_read(f->hidden + t * D, s->model->weights.embedding, (size_t)f->batch->ids[t] * D,
-                       D);
-    rp_forward_show(f, RP_SITE_RESID_POST, 0, m, f->hidden + first * D, D);
+#pragma omp parallel num_threads(s->threads)
+    {
+        rp_scratch scratch;
+        rp_scratch_place(&scratch, s->scratch[omp_get_thread_num()], f->config, f->backend, largest,
+                         s->longest);
+#pragma omp for schedule(dynamic, 1)
+        for (size_t i = 0; i < n; i++) {
+            if (block)
+                rp_forward_block(f, block, &scratch, &s->micro[i], layer);
+            else
+                rp_forward_embed(f, &scratch, &s->micro[i]);
+        }
+    }
 }
 
 static rp_status run_layers(rp_session *s, const rp_forward *f, size_t n, size_t largest,
@@ -224,35 +279,23 @@ static rp_status run_layers(rp_session *s, const rp_forward *f, size_t n, size_t
 {
     size_t layers = f->config->layers;
     rp_status status = RP_OK;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(s->threads)
-    for (size_t i = 0; i < n; i++) embed(s, f, &s->micro[i]);
+    each(s, f, n, largest, NULL, 0);
     for (size_t l = 0; !status && l < layers; l++) {
         const rp_block *block = NULL;
         status = rp_host_progress(host, "layers", l, layers, err);
         if (!status) status = load(s, &block, l, err);
         if (status) break;
-#pragma omp parallel num_threads(s->threads)
-        {
-            rp_scratch scratch;
-            rp_scratch_place(&scratch, s->scratch[omp_get_thread_num()], f->config, s->backend,
-                             largest, s->longest);
-#pragma omp for schedule(dynamic, 1)
-            for (size_t i = 0; i < n; i++)
-                rp_llama_forward(f, block, &scratch, &s->micro[i], l + 1);
-        }
+        each(s, f, n, largest, block, l + 1);
     }
     return status ? status : rp_host_progress(host, "layers", layers, layers, err);
 }
 
-/* The score head on the final-normed last token of every sequence. */
 static rp_status score(const rp_session *s, const rp_forward *f, float *scores, rp_error *err)
 {
-    size_t D = f->config->width;
-    float *x = s->scratch[0]; /* room for a micro-batch of [T, D] and more */
+    rp_scratch scratch;
+    rp_scratch_place(&scratch, s->scratch[0], f->config, f->backend, 1, s->longest);
     for (size_t i = 0; i < f->batch->nseq; i++) {
-        const float *last = f->hidden + (f->batch->start[i + 1] - 1) * D;
-        s->backend->rmsnorm(x, last, s->norm, f->config->norm_eps, 1, D);
-        scores[i] = s->backend->dot(x, s->score, D) + s->score_bias;
+        scores[i] = rp_forward_score(f, i, &scratch);
         if (!isfinite(scores[i]))
             return rp_fail(err, RP_ECOMPUTE, "'%s': the score of sequence %zu is not finite",
                            s->model->path, i);
@@ -260,18 +303,16 @@ static rp_status score(const rp_session *s, const rp_forward *f, float *scores, 
     return RP_OK;
 }
 
-static void mean_final(const rp_session *s, const rp_forward *f, float *out, float *x, size_t i)
+/* out [D] <- the mean over sequence i's tokens of the last hidden state; x [D] is scratch. */
+static void mean_final(const rp_forward *f, float *out, float *x, double *sum, size_t i)
 {
     size_t D = f->config->width, first = f->batch->start[i], end = f->batch->start[i + 1];
-    double sum[64];
-    s->backend->rmsnorm(x, f->hidden + first * D, s->norm, f->config->norm_eps, end - first, D);
-    for (size_t d = 0; d < D; d += 64) {
-        size_t n = D - d < 64 ? D - d : 64;
-        for (size_t j = 0; j < n; j++) sum[j] = 0;
-        for (size_t t = 0; t < end - first; t++)
-            for (size_t j = 0; j < n; j++) sum[j] += (double)x[t * D + d + j];
-        for (size_t j = 0; j < n; j++) out[i * D + d + j] = (float)(sum[j] / (double)(end - first));
+    for (size_t d = 0; d < D; d++) sum[d] = 0;
+    for (size_t t = first; t < end; t++) {
+        rp_forward_final(f, x, f->hidden + t * D, 1);
+        for (size_t d = 0; d < D; d++) sum[d] += (double)x[d];
     }
+    for (size_t d = 0; d < D; d++) out[d] = (float)(sum[d] / (double)(end - first));
 }
 
 /* Checks the batch, makes room and runs the layers; *f is what the residual stream is left in. */
@@ -287,16 +328,20 @@ static rp_status run(rp_session *s, rp_forward *f, const rp_batch *batch,
         return status;
     n = cut(s->micro, batch, &largest, &longest);
     status = renew(&s->hidden, &s->hidden_size, tokens * c->width, sizeof *s->hidden, err);
-    if (!status) status = renew_angles(s, longest, err);
+    if (!status) status = renew_positions(s, longest, err);
     if (!status) status = renew_scratch(s, largest, s->longest, err);
     if (status) return status;
-    *f = (rp_forward){c,
-                      s->backend,
-                      batch,
-                      observer,
-                      s->hidden,
-                      s->angles,
-                      s->angles + s->longest * (c->head_dim / 2)};
+    *f = (rp_forward){.config = c,
+                      .weights = &s->model->weights,
+                      .frame = &s->frame,
+                      .backend = s->backend,
+                      .batch = batch,
+                      .observer = observer,
+                      .hidden = s->hidden,
+                      .cosine = s->angles,
+                      .sine = s->angles ? s->angles + s->longest * (c->rope.width / 2) : NULL,
+                      .bias = s->bias,
+                      .reach = s->longest};
     return run_layers(s, f, n, largest, host, err);
 }
 
@@ -314,8 +359,12 @@ rp_status rp_session_embed(rp_session *session, float *out, const rp_batch *batc
                            const rp_host *host, rp_error *err)
 {
     rp_forward f;
-    rp_status status = run(session, &f, batch, NULL, host, err);
-    if (status) return status;
-    for (size_t i = 0; i < batch->nseq; i++) mean_final(session, &f, out, session->scratch[0], i);
-    return RP_OK;
+    size_t D = session->model->config.width;
+    double *sum = rp_alloc(D, sizeof *sum);
+    rp_status status =
+        sum ? run(session, &f, batch, NULL, host, err) : rp_fail_memory(err, D * sizeof *sum);
+    for (size_t i = 0; !status && i < batch->nseq; i++)
+        mean_final(&f, out + i * D, session->scratch[0], sum, i);
+    free(sum);
+    return status;
 }

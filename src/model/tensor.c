@@ -71,8 +71,3 @@ rp_status rp_checkpoint_fingerprint(uint64_t *sum, const rp_checkpoint *checkpoi
     free(d);
     return RP_OK;
 }
-
-rp_status rp_weights_fingerprint(uint64_t *sum, const rp_weights *w, uint64_t seed, rp_error *err)
-{
-    return rp_checkpoint_fingerprint(sum, &w->files, seed, err);
-}

@@ -51,7 +51,8 @@ rp_status rp_drive_forward(rp_drive *drive, const rp_sequences *sequences, rp_po
     for (size_t first = 0, end; status == RP_OK && first < sequences->n; first = end) {
         size_t base = sequences->start[first];
         rp_observer observer = {0};
-        rp_batch batch = {.start = start, .ids = sequences->id + base};
+        rp_batch batch = {
+            .start = start, .ids = sequences->id + base, .segment = sequences->segment + base};
         end = batch_end(sequences, first, rp_session_tokens(drive->session));
         batch.nseq = s.pairs = end - first;
         for (size_t i = first; i <= end; i++) start[i - first] = sequences->start[i] - base;

@@ -15,8 +15,11 @@ typedef struct rp_workload {
     rp_template *template_;
     rp_tokens sample; /* the first pair's tokens */
 } rp_workload;
-/* Reads pairs, model and tokenizer, compiles the template, encodes the first pair. RP_EFORMAT when
- * score is asked for and the model has no score head. */
+/* Model, tokenizer and template alone. The tokenizer is the adapter's where it brings one, else its
+ * base model's. RP_EFORMAT when score is asked for and the model has no score head. */
+rp_status rp_workload_open_model(rp_workload *w, const rp_model_source *model,
+                                 const rp_template_options *t, bool score, rp_error *err);
+/* The same, and the pairs; encodes the first. */
 rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
                            const rp_template_options *t, bool score, const rp_host *host,
                            rp_error *err);

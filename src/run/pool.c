@@ -30,6 +30,8 @@ rp_status rp_view_parse(rp_view *view, const char *name, const rp_model *model, 
     pool = tokens ? strchr(tokens, '.') : NULL;
     if (pool) *pool++ = '\0';
     if (!rp_site_find(text, &view->site)) return unknown_site(name, text, err);
+    rp_status status = rp_model_check_site(model, view->site, err);
+    if (status != RP_OK) return status;
     view->set = rp_set_find(tokens ? tokens : "all");
     if (view->set == 0)
         return rp_fail(err, RP_EARG,

@@ -6,7 +6,7 @@
 
 /* One pair's tokens until all are packed. */
 typedef struct encoded {
-    int32_t *id; /* [n], then the set bits [n] */
+    int32_t *id; /* [n], then the segments [n], then the set bits [n] */
     size_t n;
 } encoded;
 
@@ -14,6 +14,7 @@ void rp_sequences_release(rp_sequences *s)
 {
     free(s->start);
     free(s->id);
+    free(s->segment);
     free(s->set);
     *s = (rp_sequences){0};
 }
@@ -28,8 +29,8 @@ static rp_status check(const rp_tokens *k, const rp_model_info *model, const rp_
                        pair->docid);
     if (k->ids.n > model->max_positions)
         return rp_fail(err, RP_EFORMAT,
-                       "query '%s' document '%s': %zu tokens, but the model has %zu positions",
-                       pair->qid, pair->docid, k->ids.n, model->max_positions);
+                       "query '%s' document '%s': %zu tokens, more than the model's %s %zu",
+                       pair->qid, pair->docid, k->ids.n, model->limit_key, model->max_positions);
     for (size_t i = 0; i < k->ids.n; i++) {
         there |= (unsigned)k->set.id[i];
         if (k->ids.id[i] < 0 || (size_t)k->ids.id[i] >= model->vocabulary)
@@ -38,6 +39,11 @@ static rp_status check(const rp_tokens *k, const rp_model_info *model, const rp_
                            "vocabulary of %zu",
                            pair->qid, pair->docid, (int)k->ids.id[i], model->vocabulary);
     }
+    for (size_t i = 0; model->segments && i < k->segment.n; i++)
+        if ((size_t)k->segment.id[i] >= model->segments)
+            return rp_fail(err, RP_EFORMAT,
+                           "query '%s' document '%s': segment %d is outside of the model's %zu",
+                           pair->qid, pair->docid, (int)k->segment.id[i], model->segments);
     for (unsigned bit = 1; bit <= RP_SET_LAST; bit <<= 1)
         if (wanted & bit & ~there)
             return rp_fail(err, RP_EFORMAT, "query '%s' document '%s': token set '%s' is empty",
@@ -54,10 +60,11 @@ static rp_status encode_one(encoded *out, rp_tokens *k, const rp_template *t,
     if (status == RP_OK) status = check(k, model, pair, wanted, err);
     if (status != RP_OK) return status;
     out->n = k->ids.n;
-    out->id = malloc(2 * out->n * sizeof *out->id);
-    if (!out->id) return rp_fail_memory(err, 2 * out->n * sizeof *out->id);
+    out->id = malloc(3 * out->n * sizeof *out->id);
+    if (!out->id) return rp_fail_memory(err, 3 * out->n * sizeof *out->id);
     memcpy(out->id, k->ids.id, out->n * sizeof *out->id);
-    memcpy(out->id + out->n, k->set.id, out->n * sizeof *out->id);
+    memcpy(out->id + out->n, k->segment.id, out->n * sizeof *out->id);
+    memcpy(out->id + 2 * out->n, k->set.id, out->n * sizeof *out->id);
     return RP_OK;
 }
 
@@ -68,8 +75,9 @@ static rp_status pack(rp_sequences *s, const encoded *e, size_t n, rp_error *err
     for (size_t i = 0; i < n; i++) total += e[i].n;
     s->start = rp_alloc(n + 1, sizeof *s->start);
     s->id = rp_alloc(total, sizeof *s->id);
+    s->segment = rp_alloc(total, sizeof *s->segment);
     s->set = rp_alloc(total, sizeof *s->set);
-    if (!s->start || !s->id || !s->set) {
+    if (!s->start || !s->id || !s->segment || !s->set) {
         rp_sequences_release(s);
         return rp_fail_memory(err, total * (sizeof *s->id + sizeof *s->set));
     }
@@ -77,7 +85,8 @@ static rp_status pack(rp_sequences *s, const encoded *e, size_t n, rp_error *err
     for (size_t i = 0; i < n; i++) {
         size_t at = s->start[i];
         memcpy(s->id + at, e[i].id, e[i].n * sizeof *s->id);
-        for (size_t j = 0; j < e[i].n; j++) s->set[at + j] = (uint8_t)e[i].id[e[i].n + j];
+        memcpy(s->segment + at, e[i].id + e[i].n, e[i].n * sizeof *s->segment);
+        for (size_t j = 0; j < e[i].n; j++) s->set[at + j] = (uint8_t)e[i].id[2 * e[i].n + j];
         s->start[i + 1] = at + e[i].n;
     }
     return RP_OK;

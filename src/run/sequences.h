@@ -7,14 +7,15 @@
 
 typedef struct rp_sequences {
     size_t n;
-    size_t *start; /* [n + 1] */
-    int32_t *id;   /* [start[n]] */
-    uint8_t *set;  /* [start[n]] bits of the token sets */
+    size_t *start;    /* [n + 1] */
+    int32_t *id;      /* [start[n]] */
+    int32_t *segment; /* [start[n]] */
+    uint8_t *set;     /* [start[n]] bits of the token sets */
 } rp_sequences;
 
 /* Encodes n pairs on `threads` threads (0: all). `wanted` are the set bits that must not be empty.
  * RP_EFORMAT names qid and docid of the first pair that is empty, has an empty wanted set, is
- * longer than the model's positions, or holds a token outside of its vocabulary. */
+ * longer than the model allows, or holds a token or segment that the model does not have. */
 rp_status rp_sequences_encode(rp_sequences *out, const rp_template *t, const rp_model_info *model,
                               const rp_pair *pair, size_t n, unsigned wanted, int threads,
                               rp_error *err);

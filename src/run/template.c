@@ -29,6 +29,7 @@ static const struct {
     const char *name, *text;
     bool pair, processed, append_eos;
 } templates[] = {
+    {"pair", "{query}{title} {text}", true, true, false},
     {"rankllama-pair", "query: {query}document: {title} {text}", true, true, false},
     {"rankllama-string", "query: {query} document: {title} {text}", false, true, false},
     {"rankllama-eos", "query: {query} document: {title} {text}", false, true, true},
@@ -69,13 +70,19 @@ const char *rp_set_name(unsigned set)
 
 void rp_template_options_init(rp_template_options *options)
 {
-    *options = (rp_template_options){.name = "rankllama-pair", .max_query = 32, .max_passage = 164};
+    *options = (rp_template_options){.name = "auto", .max_query = 32, .max_passage = 164};
+}
+
+const char *rp_template_default(bool causal)
+{
+    return causal ? "rankllama-pair" : "pair";
 }
 
 void rp_tokens_release(rp_tokens *tokens)
 {
     rp_ids_release(&tokens->ids);
     rp_ids_release(&tokens->set);
+    rp_ids_release(&tokens->segment);
     rp_ids_release(&tokens->whole);
     rp_ids_release(&tokens->prefix);
     rp_ids_release(&tokens->content);
@@ -205,7 +212,7 @@ static rp_status template_init(rp_template *t, const rp_template_options *o, rp_
     while (kind < NTEMPLATES && strcmp(templates[kind].name, o->name) != 0) kind++;
     if (kind == NTEMPLATES)
         return rp_fail(err, RP_EARG,
-                       "unknown template '%.60s' (rankllama-pair, rankllama-string, "
+                       "unknown template '%.60s' (auto, pair, rankllama-pair, rankllama-string, "
                        "rankllama-eos, custom)",
                        o->name);
     text = templates[kind].text;
@@ -369,8 +376,8 @@ static rp_status assemble(const rp_template *t, rp_tokens *k, size_t cut, rp_err
 {
     const int32_t *b = t->pair ? k->content.id + cut : NULL;
     rp_span span[2] = {{0, 0}, {0, 0}};
-    rp_status status = rp_tokenizer_assemble(t->tokenizer, &k->ids, span, NULL, k->content.id, cut,
-                                             b, k->content.n - cut, err);
+    rp_status status = rp_tokenizer_assemble(t->tokenizer, &k->ids, span, &k->segment,
+                                             k->content.id, cut, b, k->content.n - cut, err);
 
     for (size_t i = 0; status == RP_OK && i < k->ids.n; i++) status = rp_ids_push(&k->set, 0, err);
     if (status != RP_OK) return status;
@@ -380,7 +387,24 @@ static rp_status assemble(const rp_template *t, rp_tokens *k, size_t cut, rp_err
         k->set.id[i] = k->role.id[cut + i - span[1].first];
     if (!t->append_eos || (k->ids.n > 0 && k->ids.id[k->ids.n - 1] == t->eos)) return RP_OK;
     status = rp_ids_push(&k->ids, t->eos, err);
+    if (status == RP_OK)
+        status = rp_ids_push(&k->segment, k->segment.n ? k->segment.id[k->segment.n - 1] : 0, err);
     return status == RP_OK ? rp_ids_push(&k->set, 0, err) : status;
+}
+
+/* The content as it stands. The second segment begins with the document. */
+static rp_status copy_content(rp_tokens *k, rp_error *err)
+{
+    int32_t segment = 0;
+    rp_status status = RP_OK;
+
+    for (size_t i = 0; status == RP_OK && i < k->content.n; i++) {
+        if (k->role.id[i] == RP_SET_DOCUMENT) segment = 1;
+        status = rp_ids_push(&k->ids, k->content.id[i], err);
+        if (status == RP_OK) status = rp_ids_push(&k->set, k->role.id[i], err);
+        if (status == RP_OK) status = rp_ids_push(&k->segment, segment, err);
+    }
+    return status;
 }
 
 /* The pair template: pieces up to and with {query} are the first text, the others the second. */
@@ -400,19 +424,13 @@ rp_status rp_template_encode(const rp_template *t, rp_tokens *k, const rp_pair *
 {
     rp_status status;
 
-    k->ids.n = k->set.n = k->content.n = k->role.n = 0;
+    k->ids.n = k->set.n = k->segment.n = k->content.n = k->role.n = 0;
     if (t->pair) {
         status = encode_pair(t, k, pair, err);
     } else {
         status = encode_pieces(t, k, 0, t->npieces, pair, err);
-        if (status == RP_OK && t->processed) {
-            status = assemble(t, k, k->content.n, err);
-        } else {
-            for (size_t i = 0; status == RP_OK && i < k->content.n; i++) {
-                status = rp_ids_push(&k->ids, k->content.id[i], err);
-                if (status == RP_OK) status = rp_ids_push(&k->set, k->role.id[i], err);
-            }
-        }
+        if (status == RP_OK)
+            status = t->processed ? assemble(t, k, k->content.n, err) : copy_content(k, err);
     }
     for (size_t i = 0; status == RP_OK && i < k->ids.n; i++)
         k->set.id[i] |= RP_SET_ALL | (k->ids.id[i] == t->bos ? 0 : RP_SET_NOBOS) |

@@ -23,20 +23,23 @@ enum {
 unsigned rp_set_find(const char *name); /* 0: no such set */
 const char *rp_set_name(unsigned set);
 
-/* "rankllama-pair", 32 tokens of query, 164 of passage. */
+/* "auto", 32 tokens of query, 164 of passage. */
 void rp_template_options_init(rp_template_options *options);
 
 /* A pair's sequence and the scratch that encoding needs; one per thread, reused. */
 typedef struct rp_tokens {
-    rp_ids ids, set; /* [T] ids and set bits */
+    rp_ids ids, set, segment; /* [T] ids, set bits, segment (token type) ids */
     rp_ids whole, prefix, content, role;
     rp_text text;
 } rp_tokens;
 void rp_tokens_release(rp_tokens *tokens);
 
 typedef struct rp_template rp_template;
-/* The tokenizer must outlive the template. RP_EARG: unknown template or placeholder, a limit of 0;
- * RP_EFORMAT: the tokenizer lacks a special token that the template asks for. */
+/* What "auto" stands for: RankLlama's pair for decoders, the bare pair for encoders. */
+const char *rp_template_default(bool causal);
+/* The tokenizer must outlive the template; "auto" was replaced. RP_EARG: unknown template or
+ * placeholder, a limit of 0; RP_EFORMAT: the tokenizer lacks a special token that the template asks
+ * for. */
 rp_status rp_template_new(rp_template **t, const rp_template_options *options,
                           const rp_tokenizer *tokenizer, rp_error *err);
 void rp_template_free(rp_template *t);

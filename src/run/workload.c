@@ -16,19 +16,48 @@ void rp_workload_release(rp_workload *w)
     *w = (rp_workload){0};
 }
 
-rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
-                           const rp_template_options *t, bool score, const rp_host *host,
-                           rp_error *err)
+/* An adapter's directory may have the tokenizer, else its base model's has. */
+static rp_status open_tokenizer(rp_workload *w, rp_error *err)
 {
-    rp_status status = RP_OK;
+    const rp_model_info *m = rp_model_about(w->model);
+    rp_status status = RP_EIO;
+
+    if (m->adapter) status = rp_tokenizer_open(&w->tokenizer, m->adapter, err);
+    return status == RP_EIO ? rp_tokenizer_open(&w->tokenizer, m->path, err) : status;
+}
+
+static rp_status open_template(rp_workload *w, const rp_template_options *t, rp_error *err)
+{
+    rp_template_options options = *t;
+
+    if (strcmp(t->name, "auto") == 0)
+        options.name = t->custom ? "custom" : rp_template_default(rp_model_about(w->model)->causal);
+    return rp_template_new(&w->template_, &options, w->tokenizer, err);
+}
+
+rp_status rp_workload_open_model(rp_workload *w, const rp_model_source *model,
+                                 const rp_template_options *t, bool score, rp_error *err)
+{
+    rp_status status;
 
     *w = (rp_workload){0};
     if (!model->path) return rp_fail(err, RP_EARG, "no model is given");
     status = rp_model_open(&w->model, model, err);
     if (status == RP_OK && score) status = rp_model_require_score(w->model, err);
-    if (status == RP_OK) status = rp_tokenizer_open(&w->tokenizer, model->path, err);
-    if (status == RP_OK) status = rp_template_new(&w->template_, t, w->tokenizer, err);
-    if (status == RP_OK) status = rp_pairs_load(&w->pairs, in, host, err);
+    if (status == RP_OK) status = open_tokenizer(w, err);
+    if (status == RP_OK) status = open_template(w, t, err);
+    if (status != RP_OK) rp_workload_release(w);
+    return status;
+}
+
+rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
+                           const rp_template_options *t, bool score, const rp_host *host,
+                           rp_error *err)
+{
+    rp_status status = rp_workload_open_model(w, model, t, score, err);
+
+    if (status != RP_OK) return status;
+    status = rp_pairs_load(&w->pairs, in, host, err);
     if (status == RP_OK && w->pairs.n == 0)
         status = rp_fail(err, RP_EFORMAT, "'%s': no pairs in the run", in->run);
     if (status == RP_OK)
@@ -77,25 +106,24 @@ static rp_status inputs_to_json(json_t **json, const rp_inputs *in, rp_error *er
 static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *err)
 {
     const rp_model_info *m = rp_model_about(w->model);
-    char path[4096];
     uint64_t tokenizer = 0;
-    rp_status status = rp_path_join(path, sizeof path, m->path, "tokenizer.json", err);
+    rp_status status = rp_checksum_path(&tokenizer, rp_tokenizer_path(w->tokenizer), err);
 
-    if (status == RP_OK) status = rp_checksum_path(&tokenizer, path, err);
     if (status != RP_OK) return status;
-    *json =
-        json_pack("{s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
-                  "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint),
-                  "tokenizer", rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers,
-                  "width", (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype",
-                  m->dtype, "score_head", (int)m->has_score);
+    *json = json_pack(
+        "{s:o, s:o*, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
+        "adapter", m->adapter ? json_pack("{s:o}", "path", rp_json_text(m->adapter)) : NULL,
+        "family", m->family, "fingerprint", rp_json_from_checksum(m->fingerprint), "tokenizer",
+        rp_json_from_checksum(tokenizer), "layers", (json_int_t)m->layers, "width",
+        (json_int_t)m->width, "parameters", (json_int_t)m->parameters, "dtype", m->dtype,
+        "score_head", (int)m->has_score);
     return *json ? RP_OK : rp_fail_memory(err, sizeof *m);
 }
 
 /* The first pair's tokens, so that a reader sees what the model saw. */
 static json_t *sample_to_json(const rp_workload *w)
 {
-    json_t *ids = json_array(), *pieces = json_array();
+    json_t *ids = json_array(), *pieces = json_array(), *segments = NULL;
     int failed = !ids || !pieces;
 
     for (size_t i = 0; !failed && i < w->sample.ids.n; i++) {
@@ -103,10 +131,17 @@ static json_t *sample_to_json(const rp_workload *w)
         failed = json_array_append_new(ids, json_integer(w->sample.ids.id[i])) != 0 ||
                  json_array_append_new(pieces, rp_json_text(piece)) != 0;
     }
+    if (rp_model_about(w->model)->segments > 0) {
+        segments = json_array();
+        for (size_t i = 0; i < w->sample.segment.n; i++)
+            failed |= json_array_append_new(segments, json_integer(w->sample.segment.id[i])) != 0;
+    }
     if (!failed)
-        return json_pack("{s:o, s:o, s:o, s:o}", "qid", rp_json_text(w->pairs.pair[0].qid), "docid",
-                         rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces", pieces);
+        return json_pack("{s:o, s:o, s:o, s:o, s:o*}", "qid", rp_json_text(w->pairs.pair[0].qid),
+                         "docid", rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces",
+                         pieces, "segments", segments);
     json_decref(ids);
+    json_decref(segments);
     json_decref(pieces);
     return NULL;
 }

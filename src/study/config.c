@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "study/place.h"
 #include "study/schema.h"
 #include "study/yaml.h"
 
@@ -125,7 +126,8 @@ static rp_status check_needed(const rp_study_config *config, rp_error *err)
     const rp_study_keys *k = config->keys;
     bool carried = k->data.run_format && !strcmp(k->data.run_format, "top1000");
     if (!k->output) return at_key(config, "output", "is missing: where the study writes", err);
-    if (!k->model) return at_key(config, "model", "is missing: a Hugging Face directory", err);
+    if (!k->model)
+        return at_key(config, "model", "is missing: a Hugging Face directory or a name", err);
     if (!k->data.collection && !carried)
         return at_key(config, "data.collection", "is missing", err);
     if (!k->data.queries.n && !carried) return at_key(config, "data.queries", "is missing", err);
@@ -191,12 +193,30 @@ static rp_status resolve(const rp_study_config *config, char **path, rp_error *e
     return RP_OK;
 }
 
+/* The same of a model, which may be a name instead: "name" or "org/name" that is no path. */
+static rp_status resolve_model(const rp_study_config *config, char **model, rp_error *err)
+{
+    char *name = *model ? strdup(*model) : NULL;
+    if (!*model) return RP_OK;
+    if (!name) return rp_fail_memory(err, strlen(*model) + 1);
+    rp_status status = resolve(config, model, err);
+    if (!status && rp_study_is_name(name) && !rp_path_exists(*model)) {
+        free(*model);
+        *model = name;
+        return RP_OK;
+    }
+    free(name);
+    return status;
+}
+
 static rp_status resolve_all(rp_study_config *config, rp_error *err)
 {
     rp_study_keys *k = config->keys;
     rp_study_list *lists[] = {&k->data.queries, &k->data.run, &k->data.qrels};
     rp_status status = resolve(config, &k->output, err);
-    if (!status) status = resolve(config, &k->model, err);
+    if (!status) status = resolve_model(config, &k->model, err);
+    if (!status) status = resolve_model(config, &k->base, err);
+    if (!status) status = resolve(config, &k->models, err);
     if (!status) status = resolve(config, &k->data.collection, err);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (uint32_t j = 0; !status && j < lists[i]->n; j++)
@@ -230,7 +250,7 @@ static rp_status check_file(const rp_study_config *config, const char *key, cons
                    rp_study_config_line(config, key), key, path);
 }
 
-static rp_status check_files(const rp_study_config *config, rp_error *err)
+static rp_status check_files(rp_study_config *config, rp_error *err)
 {
     const rp_study_keys *k = config->keys;
     const struct {
@@ -240,15 +260,13 @@ static rp_status check_files(const rp_study_config *config, rp_error *err)
                  {"data.run", &k->data.run},
                  {"data.qrels", &k->data.qrels}};
     rp_status status = check_file(config, "data.collection", k->data.collection, false, err);
-    if (!status) status = check_file(config, "model", k->model, false, err);
+    if (!status) status = rp_study_place_models(config, err);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (uint32_t j = 0; !status && j < lists[i].list->n; j++) {
             char key[64];
             snprintf(key, sizeof key, "%s[%u]", lists[i].key, j);
             status = check_file(config, key, lists[i].list->item[j], lists[i].list->n > 1, err);
         }
-    if (!status && !rp_path_is_dir(k->model))
-        status = at_key(config, "model", "is not a directory", err);
     return status;
 }
 
@@ -304,5 +322,7 @@ void rp_study_config_release(rp_study_config *config)
     rp_yaml_free(config->node, config->nodes);
     rp_arena_free(config->arena);
     free(config->path);
+    free(config->model_dir);
+    free(config->base_dir);
     *config = (rp_study_config){0};
 }

@@ -4,7 +4,7 @@
  *
  *     title: Debian package descriptions
  *     output: ../out/demo                       # folder of everything the study writes
- *     model: model                              # Hugging Face directory
+ *     model: model                              # Hugging Face directory, or a name
  *     data:
  *       collection: ../out/demo/data/collection.tsv
  *       queries: [../out/demo/data/queries.demo.tsv]
@@ -12,7 +12,8 @@
  *       qrels: [../out/demo/data/qrels.txt]
  *       top: 50
  *
- * Paths are relative to the folder of the file. docs/FORMATS.md lists every key with its default.
+ * Paths are relative to the folder of the file; a model that is no path there may be a name such as
+ * org/name. docs/FORMATS.md lists every key with its default.
  */
 #ifndef RP_STUDY_CONFIG_H
 #define RP_STUDY_CONFIG_H
@@ -71,7 +72,7 @@ typedef struct rp_study_evaluate {
 
 /* What the YAML maps to. Sections are always there; keys that were left out are NULL or empty. */
 typedef struct rp_study_keys {
-    char *title, *output, *model;
+    char *title, *output, *model, *base, *models;
     rp_study_data data;
     rp_study_search search;
     rp_study_features features;
@@ -82,10 +83,12 @@ typedef struct rp_study_keys {
 } rp_study_keys;
 
 typedef struct rp_study_config {
-    rp_study_keys *keys;       /* paths in it are ready to open */
-    size_t memory;             /* bytes of capture.memory; 0: the job's default */
-    char *path;                /* of study.yaml */
-    struct rp_yaml_node *node; /* [nodes] for errors found later */
+    rp_study_keys *keys;        /* paths in it are ready to open */
+    char *model_dir, *base_dir; /* where model and base lie, known after _load; base_dir: of an
+                                 * adapter's base model, else NULL */
+    size_t memory;              /* bytes of capture.memory; 0: the job's default */
+    char *path;                 /* of study.yaml */
+    struct rp_yaml_node *node;  /* [nodes] for errors found later */
     size_t nodes;
     struct rp_arena *arena; /* resolved paths and joined lists */
 } rp_study_config;

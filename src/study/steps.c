@@ -202,6 +202,8 @@ rp_status rp_course_capture(rp_course *s, rp_error *err)
     fill_inputs(&o->in, s);
     o->in.qrels = NULL;
     o->model = keys->model;
+    o->base = keys->base;
+    o->models = keys->models;
     SET(o->template_.name, t->name);
     SET(o->template_.custom, t->custom);
     SET_VALUE(o->template_.max_query, t->max_query);
@@ -217,7 +219,8 @@ rp_status rp_course_capture(rp_course *s, rp_error *err)
     o->store = s->path.store;
     o->threads = s->options->threads;
     rp_status status = describe_inputs(&step, &o->in, err);
-    step.input[3] = o->model;
+    step.input[3] = s->config.model_dir;
+    step.input[4] = s->config.base_dir;
     TEXT("template", o->template_.name);
     TEXT("custom", o->template_.custom);
     NUMBER("max_query", o->template_.max_query);

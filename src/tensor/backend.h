@@ -20,6 +20,20 @@
 
 #include "base/safetensors.h"
 
+/* What a feed-forward layer applies between its projections. */
+typedef enum rp_activation { RP_SILU, RP_GELU, RP_GELU_TANH, RP_RELU } rp_activation;
+
+/* How the tokens of one sequence attend to each other. */
+typedef struct rp_attention {
+    size_t T, H, G, C;
+    float scale; /* of q k' */
+    bool causal; /* else every token sees all of its sequence */
+    /* [H, 2 reach - 1]: for query i and key j element h, j - i + reach - 1 is added to the scaled
+     * product; reach >= T. NULL: none. */
+    const float *bias;
+    size_t reach;
+} rp_attention;
+
 typedef struct rp_backend {
     const char *name;
 
@@ -27,9 +41,10 @@ typedef struct rp_backend {
      * disjoint row ranges at once when the ranges begin at multiples of panel_rows. */
     size_t (*panels_size)(size_t N, size_t K);
     size_t panel_rows;
-    /* panels <- rows [first, end) of w [N, K] (F32, F16 or BF16, any alignment). */
-    void (*panels_pack)(float *panels, const void *w, rp_dtype dtype, size_t first, size_t end,
-                        size_t N, size_t K);
+    /* panels <- rows [first, end) of w [N, K] (F32, F16 or BF16, any alignment); `rows` is where
+     * row `first` lies, its successors after it. */
+    void (*panels_pack)(float *panels, const void *rows, rp_dtype dtype, size_t first, size_t end,
+                        size_t K);
 
     /* Floats of `work` for every operator below, for sequences of at most T tokens. */
     size_t (*work_size)(size_t T, size_t C);
@@ -37,18 +52,23 @@ typedef struct rp_backend {
     /* y [T, N] = x [T, K] w' + bias [N] (NULL: none), w [N, K] as panels. */
     void (*matmul)(float *y, const float *x, const float *panels, const float *bias, float *work,
                    size_t T, size_t N, size_t K);
-    /* y [T, D] = x / sqrt(mean(x^2) + eps) * weight [D]. */
+    /* y [T, D] = x / sqrt(mean(x^2) + eps) * weight [D]; y may be x. */
     void (*rmsnorm)(float *y, const float *x, const float *weight, float eps, size_t T, size_t D);
-    /* In place, x [T, H * C] is one sequence from position 0; element i of a head turns with
-     * element i + C/2 (Hugging Face's layout) by the angle whose cosine and sine stand in
-     * cosine, sine [T, C/2]. */
-    void (*rope)(float *x, const float *cosine, const float *sine, size_t T, size_t H, size_t C);
-    /* y [T, H * C] = causal softmax(q k' / sqrt(C)) v of one sequence, q [T, H * C], k, v [T, G *
-     * C]; query head h reads key-value head h / (H / G). */
+    /* y [T, D] = (x - mean(x)) / sqrt(var(x) + eps) * weight [D] + bias [D]; y may be x. */
+    void (*layernorm)(float *y, const float *x, const float *weight, const float *bias, float eps,
+                      size_t T, size_t D);
+    /* In place, x [T, H * C] is one sequence from position 0; of the first R elements of a head
+     * element i turns with element i + R/2 (Hugging Face's layout) by the angle whose cosine and
+     * sine stand in cosine, sine [T, R/2]; the others stay. */
+    void (*rope)(float *x, const float *cosine, const float *sine, size_t T, size_t H, size_t C,
+                 size_t R);
+    /* y [T, H * C] = softmax(scale q k' + bias) v of one sequence, q [T, H * C], k, v [T, G * C];
+     * query head h reads key-value head h / (H / G). */
     void (*attention)(float *y, const float *q, const float *k, const float *v, float *work,
-                      size_t T, size_t H, size_t G, size_t C);
-    /* gate <- silu(gate) * up, n elements each. exp is within 2e-7 relative. */
-    void (*silu_mul)(float *gate, const float *up, size_t n);
+                      const rp_attention *a);
+    /* x <- activation(x) * gated (NULL: 1), n elements each. exp is within 2e-7 relative, erf
+     * within 2e-7 absolute. */
+    void (*activate)(float *x, const float *gated, rp_activation activation, size_t n);
     /* y += x, n elements. */
     void (*add)(float *y, const float *x, size_t n);
     /* a [n] . b [n] */

@@ -23,11 +23,12 @@ static const struct {
     {"score" ALL " --memory lots", "option '--memory' needs a size such as 512M or 2G, not 'lots'",
      2},
     {"score" ALL " --template rankllama",
-     "option '--template' is one of rankllama-pair|rankllama-string|rankllama-eos|custom, not "
+     "option '--template' is one of "
+     "auto|pair|rankllama-pair|rankllama-string|rankllama-eos|custom, not "
      "'rankllama'",
      2},
     {"score" ALL " --template custom", "the custom template needs its text", 2},
-    {"score" ALL " --custom '{query}{text}'",
+    {"score" ALL " --template rankllama-pair --custom '{query}{text}'",
      "a custom text is given, but the template is 'rankllama-pair'", 2},
     {"score" ALL " --template custom --custom '{query} {doc}'",
      "template: unknown placeholder '{doc}' (query, title, text, bos, eos, sep)", 2},
@@ -36,7 +37,7 @@ static const struct {
     {"score" ALL " -o /nonexistent/x", "'/nonexistent/x': no such file or directory", 1},
     {"score" ALL " -o /dev/full", "'/dev/full': no space left on device", 1},
     {"score" ALL " --max-passage 164",
-     "query 'q2' document 'd6': 138 tokens, but the model has 128 positions", 1},
+     "query 'q2' document 'd6': 138 tokens, more than the model's max_position_embeddings 128", 1},
     {"score --model nowhere" INPUTS, NULL, 1},
     {"capture" ALL, "--output is required", 2},
     {"capture" INPUTS " -o $TMP/bad", "--model is required", 2},
@@ -80,10 +81,10 @@ static void bad_command_lines_say_what_is_wrong(void **state)
 
 static void help_is_complete(void **state)
 {
-    static const char *const words[] = {"--model",    "--run",    "--queries",     "--collection",
-                                        "--template", "--custom", "--max-query",   "--max-passage",
-                                        "--memory",   "--output", "--top",         "--run-format",
-                                        "example:",   "164",      "rankllama-pair"};
+    static const char *const words[] = {"--model",    "--run",    "--queries",   "--collection",
+                                        "--template", "--custom", "--max-query", "--max-passage",
+                                        "--memory",   "--output", "--top",       "--run-format",
+                                        "example:",   "164",      "auto"};
     static const char *const commands[] = {"score", "capture"};
 
     (void)state;

@@ -19,6 +19,6 @@ int rp_fuzz_one(const uint8_t *data, size_t n)
     rp_weights weights;
     rp_fuzz_dir_file("a.safetensors", (const uint8_t *)shard, sizeof shard - 1);
     const char *dir = rp_fuzz_dir_file("model.safetensors.index.json", data, n);
-    if (rp_weights_open(&weights, &config, dir, NULL) == RP_OK) rp_weights_release(&weights);
+    if (rp_weights_open(&weights, &config, dir, NULL, NULL) == RP_OK) rp_weights_release(&weights);
     return 0;
 }

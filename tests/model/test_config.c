@@ -9,6 +9,16 @@
     "\"architectures\": [\"LlamaForCausalLM\"], \"hidden_size\": 64, \"intermediate_size\": 172, " \
     "\"num_hidden_layers\": 5, \"num_attention_heads\": 8, \"vocab_size\": 512"
 
+#define FAMILIES                                                                                   \
+    "llama, mistral, qwen2, qwen3, gpt_neox, bert, electra, roberta, xlm-roberta, t5, mt5"
+/* Keys of a shape that most families share. */
+#define COMMON                                                                                     \
+    "\"hidden_size\": 64, \"intermediate_size\": 172, \"num_hidden_layers\": 5, "                  \
+    "\"num_attention_heads\": 8, \"vocab_size\": 512"
+#define T5                                                                                         \
+    "\"model_type\": \"t5\", \"d_model\": 64, \"d_ff\": 96, \"num_layers\": 2, "                   \
+    "\"num_heads\": 4, \"vocab_size\": 512"
+
 static rp_status parse(rp_config *c, const char *text, rp_error *err)
 {
     return rp_config_parse(c, text, strlen(text), "config.json", err);
@@ -29,7 +39,7 @@ static void absent_keys_have_the_defaults_of_transformers(void **state)
     assert_int_equal(c.vocabulary, 512);
     assert_int_equal(c.max_positions, 2048);
     assert_true(c.norm_eps == 1e-6f);
-    assert_false(c.attention_bias || c.mlp_bias);
+    assert_false(c.qkv_bias || c.o_bias || c.mlp_bias);
     assert_int_equal(c.rope.kind, RP_ROPE_DEFAULT);
     assert_true(c.rope.theta == 10000.);
 }
@@ -51,7 +61,7 @@ static void every_key_is_read_and_null_means_absent(void **state)
     assert_int_equal(c.head_dim, 16);
     assert_int_equal(c.max_positions, 8192);
     assert_true(c.norm_eps == 1e-5f && c.rope.theta == 5e5);
-    assert_true(c.attention_bias && c.mlp_bias);
+    assert_true(c.qkv_bias && c.o_bias && c.mlp_bias);
 }
 
 static void rope_is_read_in_both_spellings(void **state)
@@ -82,11 +92,92 @@ static void rope_is_read_in_both_spellings(void **state)
 static void linear_scaling_divides_every_frequency(void **state)
 {
     (void)state;
-    rp_config c = {.head_dim = 6, .rope = {.kind = RP_ROPE_LINEAR, .theta = 1000, .factor = 4}};
+    rp_config c = {.rope = {.width = 6, .kind = RP_ROPE_LINEAR, .theta = 1000, .factor = 4}};
     float got[3];
     const double want[] = {.25, .025, .0025};
     rp_rotary_frequencies(got, &c);
     assert_close(got, want, 3, 1e-6, 0);
+}
+
+static rp_config parsed(const char *text)
+{
+    rp_error err = {0};
+    rp_config c;
+    assert_ok(parse(&c, text, &err), &err);
+    return c;
+}
+
+static void a_sliding_window_limits_sequences_where_it_is_used(void **state)
+{
+    (void)state;
+#define MISTRAL "{\"model_type\": \"mistral\", " COMMON ", \"max_position_embeddings\": 32768"
+#define QWEN "{\"model_type\": \"qwen2\", " COMMON ", \"max_position_embeddings\": 32768"
+    static const struct {
+        const char *text;
+        size_t positions;
+        bool window;
+    } rows[] = {
+        {MISTRAL ", \"sliding_window\": 4096}", 4096, true},
+        {MISTRAL ", \"sliding_window\": null}", 32768, false},
+        {MISTRAL "}", 4096, true}, /* the class's default */
+        {MISTRAL ", \"sliding_window\": 65536}", 32768, false},
+        {QWEN ", \"sliding_window\": 4096}", 32768, false},
+        {QWEN ", \"sliding_window\": 4096, \"use_sliding_window\": false}", 32768, false},
+        {QWEN ", \"sliding_window\": 100, \"use_sliding_window\": true, "
+              "\"max_window_layers\": 4}",
+         100, true},
+        {QWEN ", \"sliding_window\": 100, \"use_sliding_window\": true, "
+              "\"max_window_layers\": 0}",
+         100, true},
+        {QWEN ", \"sliding_window\": 100, \"use_sliding_window\": true, "
+              "\"max_window_layers\": 5}",
+         32768, false},
+        {QWEN ", \"sliding_window\": 100, \"use_sliding_window\": true, \"layer_types\": "
+              "[\"full_attention\", \"sliding_attention\"]}",
+         100, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rp_config c = parsed(rows[i].text);
+        assert_int_equal(c.max_positions, rows[i].positions);
+        assert_string_equal(c.limit_key,
+                            rows[i].window ? "sliding_window" : "max_position_embeddings");
+    }
+}
+
+static void families_differ_as_transformers_has_them(void **state)
+{
+    (void)state;
+    rp_config c = parsed("{\"model_type\": \"qwen2\", " COMMON "}");
+    assert_true(c.qkv_bias && !c.o_bias && !c.qk_norm && c.gated && c.causal);
+    c = parsed("{\"model_type\": \"qwen3\", " COMMON "}");
+    assert_true(!c.qkv_bias && !c.o_bias && c.qk_norm);
+    assert_int_equal(c.head_dim, 128);
+    c = parsed("{\"model_type\": \"gpt_neox\", " COMMON ", \"rotary_pct\": 0.25}");
+    assert_true(c.parallel && c.qkv_bias && c.mlp_bias && !c.gated && c.norm == RP_NORM_LAYER);
+    assert_true(c.activation == RP_GELU);
+    assert_int_equal(c.rope.width, 2);
+    c = parsed(
+        "{\"model_type\": \"gpt_neox\", " COMMON ", \"rotary_emb_base\": 500, "
+        "\"use_parallel_residual\": false, \"hidden_act\": \"gelu_fast\", "
+        "\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 1.0}}");
+    assert_true(!c.parallel && c.activation == RP_GELU_TANH && c.rope.theta == 500);
+    assert_int_equal(c.rope.width, 8);
+    c = parsed("{\"model_type\": \"bert\", " COMMON "}");
+    assert_true(c.post_norm && !c.causal && c.head == RP_HEAD_POOLER && c.norm_eps == 1e-12f);
+    assert_int_equal(c.segments, 2);
+    c = parsed("{\"model_type\": \"electra\", " COMMON "}");
+    assert_int_equal(c.embedding_width, 128);
+    assert_true(c.head == RP_HEAD_DENSE_GELU);
+    c = parsed("{\"model_type\": \"roberta\", " COMMON ", \"max_position_embeddings\": 514}");
+    assert_int_equal(c.max_positions, 512);
+    assert_true(c.skips_pad && c.pad == 1);
+    c = parsed("{" T5 "}");
+    assert_true(!c.gated && c.activation == RP_RELU && c.scale == 1 && !c.causal);
+    assert_true(c.buckets == 32 && c.distance == 128 && c.head_dim == 64);
+    c = parsed("{" T5 ", \"feed_forward_proj\": \"gated-gelu\", \"d_kv\": 8}");
+    assert_true(c.gated && c.activation == RP_GELU_TANH && c.head_dim == 8);
+    c = parsed("{" T5 ", \"feed_forward_proj\": \"gated-silu\"}");
+    assert_true(c.gated && c.activation == RP_SILU);
 }
 
 static void bad_configs_are_refused_by_key(void **state)
@@ -98,13 +189,23 @@ static void bad_configs_are_refused_by_key(void **state)
         {"", "'config.json' line 1: '[' or '{' expected near end of file"},
         {"[]", "'config.json': not a JSON object"},
         {"{\"a\": 1,\n \"a\": 2}", "'config.json' line 2: duplicate object key near '\"a\"'"},
-        {"{}", "'config.json': key 'architectures' is missing"},
-        {"{\"architectures\": [\"GPTNeoXForCausalLM\"]}",
-         "'config.json': key 'architectures' must be [\"LlamaForCausalLM\"], "
-         "[\"LlamaForSequenceClassification\"] or [\"LlamaModel\"], found "
-         "[\"GPTNeoXForCausalLM\"]"},
+        {"{}", "'config.json': key 'model_type' is missing"},
+        {"{\"architectures\": [\"GPT2LMHeadModel\"]}",
+         "'config.json': key 'architectures' must be one of " FAMILIES
+         ", found [\"GPT2LMHeadModel\"]"},
+        {"{\"architectures\": [\"LlamaBidirectionalModel\"], \"model_type\": \"llama\"}",
+         "'config.json': key 'architectures' is not a model of type llama that is known here, "
+         "found "
+         "[\"LlamaBidirectionalModel\"]"},
         {"{" SHAPE ", \"model_type\": \"mistral\"}",
-         "'config.json': key 'model_type' must be \"llama\", found \"mistral\""},
+         "'config.json': key 'architectures' is not a model of type mistral that is known here, "
+         "found [\"LlamaForCausalLM\"]"},
+        {"{\"model_type\": \"mixtral\", \"num_local_experts\": 8}",
+         "'config.json': key 'num_local_experts' is not supported: a mixture of experts, found 8"},
+        {"{\"model_type\": \"qwen3_moe\", \"num_experts\": 128}",
+         "'config.json': key 'num_experts' is not supported: a mixture of experts, found 128"},
+        {"{\"model_type\": \"gemma\"}",
+         "'config.json': key 'model_type' must be one of " FAMILIES ", found \"gemma\""},
         {"{\"model_type\": \"llama\"}", "'config.json': key 'hidden_size' is missing"},
         {"{\"model_type\": \"llama\", \"hidden_size\": \"64\"}",
          "'config.json': key 'hidden_size' must be an integer from 1 to 1048576, found \"64\""},
@@ -139,8 +240,9 @@ static void bad_configs_are_refused_by_key(void **state)
          "'config.json': key 'mlp_bias' must be true or false, found \"no\""},
         {"{" SHAPE ", \"tie_word_embeddings\": 0}",
          "'config.json': key 'tie_word_embeddings' must be true or false, found 0"},
-        {"{" SHAPE ", \"hidden_act\": \"gelu\"}",
-         "'config.json': key 'hidden_act' must be \"silu\", found \"gelu\""},
+        {"{" SHAPE ", \"hidden_act\": \"mish\"}",
+         "'config.json': key 'hidden_act' must be \"silu\", \"relu\", \"gelu\", \"gelu_new\", "
+         "\"gelu_fast\" or \"gelu_pytorch_tanh\", found \"mish\""},
         {"{" SHAPE ", \"quantization_config\": {\"bits\": 4}}",
          "'config.json': key 'quantization_config' is not supported: quantised weights, found "
          "{\"bits\":4}"},
@@ -170,6 +272,30 @@ static void bad_configs_are_refused_by_key(void **state)
         {"{" SHAPE ", \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
          "\"low_freq_factor\": 1, \"high_freq_factor\": 4}}",
          "'config.json': key 'original_max_position_embeddings' is missing"},
+        {"{\"model_type\": \"gpt_neox\", " COMMON ", \"rotary_pct\": 0.4}",
+         "'config.json': heads of an odd width, 3, cannot be rotated"},
+        {"{\"model_type\": \"gpt_neox\", " COMMON ", \"rotary_pct\": 1.5}",
+         "'config.json': key 'rotary_pct' must be at most 1, found 1.5"},
+        {"{\"model_type\": \"bert\", " COMMON ", \"is_decoder\": true}",
+         "'config.json': key 'is_decoder' must be false, found true"},
+        {"{\"model_type\": \"bert\", " COMMON ", \"position_embedding_type\": \"relative_key\"}",
+         "'config.json': key 'position_embedding_type' must be \"absolute\", found "
+         "\"relative_key\""},
+        {"{\"model_type\": \"bert\", \"hidden_size\": 66, \"intermediate_size\": 8, "
+         "\"num_hidden_layers\": 1, \"num_attention_heads\": 5, \"vocab_size\": 9}",
+         "'config.json': key 'num_attention_heads' must divide hidden_size, found 5"},
+        {"{\"model_type\": \"roberta\", " COMMON
+         ", \"max_position_embeddings\": 3, \"pad_token_id\": 2}",
+         "'config.json': key 'pad_token_id' must be below max_position_embeddings - 1, found 2"},
+        {"{" T5 ", \"feed_forward_proj\": \"gated-mish\"}",
+         "'config.json': key 'feed_forward_proj' must be an activation, or \"gated-\" and an "
+         "activation, found \"gated-mish\""},
+        {"{" T5 ", \"relative_attention_num_buckets\": 5}",
+         "'config.json': key 'relative_attention_num_buckets' must be even and at least 4, found "
+         "5"},
+        {"{" T5 ", \"relative_attention_max_distance\": 8}",
+         "'config.json': key 'relative_attention_max_distance' must exceed a quarter of buckets, "
+         "found 8"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rp_error err = {0};
@@ -196,6 +322,8 @@ int main(void)
         cmocka_unit_test(every_key_is_read_and_null_means_absent),
         cmocka_unit_test(rope_is_read_in_both_spellings),
         cmocka_unit_test(linear_scaling_divides_every_frequency),
+        cmocka_unit_test(a_sliding_window_limits_sequences_where_it_is_used),
+        cmocka_unit_test(families_differ_as_transformers_has_them),
         cmocka_unit_test(bad_configs_are_refused_by_key),
         cmocka_unit_test(a_directory_without_a_config_is_named),
     };

@@ -49,7 +49,7 @@ static void pooling_is_the_mean_and_the_maximum_over_the_set(void **state)
     float *x[] = {mean, max};
     rp_view view[] = {{"", RP_SITE_MLP_OUT, RP_SET_QUERY, false, WIDTH, 1, 2},
                       {"", RP_SITE_MLP_OUT, RP_SET_QUERY, true, WIDTH, 1, 2}};
-    rp_sequences s = {N, start, id, set};
+    rp_sequences s = {N, start, id, NULL, set};
     rp_pool pool = {view, 2, N, 0, &s, x};
     rp_observer observer = rp_pool_observer(&pool);
 

@@ -114,6 +114,8 @@ static void tokens_know_whether_they_are_query_document_or_neither(void **state)
     assert_string_equal(out, "bqqdd.");
     letters(out, "{bos}{query}{eos}abc{eos}{text}{eos}", "custom", &pair, 2, 3);
     assert_string_equal(out, "bq.....d.");
+    letters(out, NULL, "pair", &pair, 1, 2);
+    assert_string_equal(out, "bqbd");
     letters(out, "{text}{bos}{query}", "custom", &pair, 2, 1);
     assert_string_equal(out, "dbq");
 }
@@ -147,7 +149,8 @@ static const struct {
 } refused[] = {
     {{"rankllama", NULL, 32, 164},
      RP_EARG,
-     "unknown template 'rankllama' (rankllama-pair, rankllama-string, rankllama-eos, custom)"},
+     "unknown template 'rankllama' (auto, pair, rankllama-pair, rankllama-string, rankllama-eos, "
+     "custom)"},
     {{"custom", NULL, 32, 164}, RP_EARG, "the custom template needs its text"},
     {{"rankllama-pair", "{query}{text}", 32, 164},
      RP_EARG,
@@ -184,7 +187,7 @@ static void sequences_that_the_model_cannot_take_name_their_pair(void **state)
     const rp_pair pair[] = {{"q", "d1", "a", "", "t", 0, 0, -1},
                             {"q", "d2", "a", "", "", 0, 0, -1}};
     rp_template_options o = {"custom", "{query}{eos}{text}", 9, 9};
-    rp_model_info model = {.vocabulary = 1000, .max_positions = 100};
+    rp_model_info model = {.vocabulary = 1000, .max_positions = 100, .limit_key = "sliding_window"};
     rp_template *t = NULL;
     rp_sequences s;
     rp_error err = {0};
@@ -198,7 +201,7 @@ static void sequences_that_the_model_cannot_take_name_their_pair(void **state)
     rp_sequences_release(&s);
     model.max_positions = 2;
     assert_fails(rp_sequences_encode(&s, t, &model, pair, 2, RP_SET_ALL, 2, &err), &err, RP_EFORMAT,
-                 "query 'q' document 'd1': 3 tokens, but the model has 2 positions");
+                 "query 'q' document 'd1': 3 tokens, more than the model's sliding_window 2");
     model.max_positions = 100;
     model.vocabulary = 3;
     assert_int_equal(rp_sequences_encode(&s, t, &model, pair, 2, RP_SET_ALL, 2, &err), RP_EFORMAT);

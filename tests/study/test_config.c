@@ -51,7 +51,7 @@ static const struct {
     {"model: m\ndata: {collection: c, queries: [q]}\n",
      " line 1: output is missing: where the study writes"},
     {"output: o\ndata: {collection: c, queries: [q]}\n",
-     " line 1: model is missing: a Hugging Face directory"},
+     " line 1: model is missing: a Hugging Face directory or a name"},
     {"output: o\nmodel: m\ndata:\n  queries: [q]\n", " line 3: data.collection is missing"},
     {"output: o\nmodel: m\ndata:\n  collection: c\n", " line 3: data.queries is missing"},
     {"output: o\nmodel: m\ndata: {run_format: top1000}\n", " line 3: data.run is missing"},
@@ -177,6 +177,39 @@ static void a_missing_file_is_named_with_the_line_that_asks_for_it(void **state)
     assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EIO, want);
 }
 
+static void a_model_that_is_no_path_is_a_name_and_keeps_its_spelling(void **state)
+{
+    (void)state;
+    static const char text[] = "output: o\nmodel: org/name\nbase: ./b\nmodels: m\n"
+                               "data: {collection: c, queries: [q]}\n";
+    static const char path[] = "output: o\nmodel: a/b/c\ndata: {collection: c, queries: [q]}\n";
+    rp_error err = {0};
+    rp_study_config config;
+    assert_ok(rp_study_config_parse(&config, "tests/x.yaml", text, sizeof text - 1, &err), &err);
+    assert_string_equal(config.keys->model, "org/name");
+    assert_string_equal(config.keys->base, "tests/./b");
+    assert_string_equal(config.keys->models, "tests/m");
+    rp_study_config_release(&config);
+    assert_ok(rp_study_config_parse(&config, "tests/../x/x.yaml", path, sizeof path - 1, &err),
+              &err);
+    assert_string_equal(config.keys->model, "tests/../x/a/b/c");
+    rp_study_config_release(&config);
+}
+
+static void a_base_without_an_adapter_is_refused_before_any_step_runs(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_study_config config;
+    char want[1200], yaml[512];
+    snprintf(yaml, sizeof yaml, "%s",
+             rp_test_write_text("s.yaml", "output: out\nmodel: .\nbase: .\n"
+                                          "data: {collection: s.yaml, queries: [s.yaml]}\n"));
+    snprintf(want, sizeof want, "'%s' line 3: base: '%s/.' is no PEFT adapter", yaml,
+             rp_test_tmpdir());
+    assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EARG, want);
+}
+
 static void an_input_that_the_study_would_write_over_is_refused(void **state)
 {
     (void)state;
@@ -201,6 +234,8 @@ int main(void)
         cmocka_unit_test(keys_that_are_left_out_are_null_or_empty),
         cmocka_unit_test(a_path_that_leaves_the_folder_again_is_short),
         cmocka_unit_test(a_missing_file_is_named_with_the_line_that_asks_for_it),
+        cmocka_unit_test(a_model_that_is_no_path_is_a_name_and_keeps_its_spelling),
+        cmocka_unit_test(a_base_without_an_adapter_is_refused_before_any_step_runs),
         cmocka_unit_test(an_input_that_the_study_would_write_over_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ static float *panels_of(const float *w, size_t N, size_t K)
 {
     const rp_backend *be = rp_backend_cpu();
     float *panels = floats(be->panels_size(N, K));
-    be->panels_pack(panels, w, RP_F32, 0, N, N, K);
+    be->panels_pack(panels, w, RP_F32, 0, N, K);
     return panels;
 }
 
@@ -103,8 +103,8 @@ static void panels_are_made_from_half_floats_at_odd_addresses(void **state)
         }
         float *want = panels_of(rounded, N, K);
         for (size_t i = 0; i < N; i += be->panel_rows)
-            be->panels_pack(got, bytes + 1, f16 ? RP_F16 : RP_BF16, i,
-                            i + be->panel_rows < N ? i + be->panel_rows : N, N, K);
+            be->panels_pack(got, bytes + 1 + i * K * sizeof(uint16_t), f16 ? RP_F16 : RP_BF16, i,
+                            i + be->panel_rows < N ? i + be->panel_rows : N, K);
         assert_memory_equal(got, want, be->panels_size(N, K) * sizeof *got);
         free(want);
     }
@@ -132,89 +132,152 @@ static void rmsnorm_divides_by_the_root_mean_square(void **state)
     }
 }
 
+static void layernorm_takes_off_the_mean_before_it_squares(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {1, 7, 16, 40, 768};
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        size_t T = 3, D = widths[i];
+        float *x = random_floats(T * D, i), *weight = random_floats(D, 9);
+        float *bias = random_floats(D, 10);
+        double *want = doubles(T * D);
+        for (size_t t = 0; t < T; t++) {
+            double mean = 0, var = 0;
+            for (size_t d = 0; d < D; d++) {
+                x[t * D + d] += 300; /* the mean of squares would leave three digits */
+                mean += (double)x[t * D + d] / (double)D;
+            }
+            for (size_t d = 0; d < D; d++) var += pow((double)x[t * D + d] - mean, 2) / (double)D;
+            for (size_t d = 0; d < D; d++)
+                want[t * D + d] =
+                    ((double)x[t * D + d] - mean) / sqrt(var + 1e-5) * (double)weight[d] +
+                    (double)bias[d];
+        }
+        rp_backend_cpu()->layernorm(x, x, weight, bias, 1e-5f, T, D);
+        assert_close(x, want, T * D, 1e-4, 2e-4);
+        free(x), free(weight), free(bias), free(want);
+    }
+}
+
 static void rope_turns_element_i_with_element_i_plus_half(void **state)
 {
     (void)state;
-    enum { T = 5, H = 3, C = 6 };
-    float *x = random_floats(T * H * C, 4), cosine[T * C / 2], sine[T * C / 2];
+    enum { T = 5, H = 3, C = 8, R = 6 }; /* the last two elements of a head stay */
+    float *x = random_floats(T * H * C, 4), cosine[T * R / 2], sine[T * R / 2];
     double want[T * H * C];
+    for (size_t i = 0; i < T * H * C; i++) want[i] = (double)x[i];
     for (size_t t = 0; t < T; t++) {
-        for (size_t i = 0; i < C / 2; i++) {
+        for (size_t i = 0; i < R / 2; i++) {
             double angle = (double)t * pow(10., -(double)i);
-            cosine[t * C / 2 + i] = (float)cos(angle);
-            sine[t * C / 2 + i] = (float)sin(angle);
+            cosine[t * R / 2 + i] = (float)cos(angle);
+            sine[t * R / 2 + i] = (float)sin(angle);
             for (size_t h = 0; h < H; h++) {
-                size_t low = (t * H + h) * C + i, high = low + C / 2;
+                size_t low = (t * H + h) * C + i, high = low + R / 2;
                 want[low] = (double)x[low] * cos(angle) - (double)x[high] * sin(angle);
                 want[high] = (double)x[high] * cos(angle) + (double)x[low] * sin(angle);
             }
         }
     }
-    rp_backend_cpu()->rope(x, cosine, sine, T, H, C);
+    rp_backend_cpu()->rope(x, cosine, sine, T, H, C, R);
     assert_close(x, want, (size_t)T * H * C, 1e-6, 1e-6);
     free(x);
 }
 
-/* One query's output in double precision. */
-static void attend(double *out, const float *q, const float *k, const float *v, size_t t, size_t h,
-                   size_t H, size_t G, size_t C)
+/* Query t of head h in double precision; out [C]. */
+static void attend(double *out, const float *q, const float *k, const float *v,
+                   const rp_attention *a, size_t t, size_t h)
 {
     double weight[512], sum = 0, top = -INFINITY;
-    size_t g = h / (H / G);
-    for (size_t j = 0; j <= t; j++) {
+    size_t H = a->H, G = a->G, C = a->C, g = h / (H / G), n = a->causal ? t + 1 : a->T;
+    for (size_t j = 0; j < n; j++) {
         weight[j] = 0;
         for (size_t c = 0; c < C; c++)
             weight[j] += (double)q[(t * H + h) * C + c] * (double)k[(j * G + g) * C + c];
-        weight[j] /= sqrt((double)C);
+        weight[j] *= (double)a->scale;
+        if (a->bias) weight[j] += (double)a->bias[h * (2 * a->reach - 1) + j + a->reach - 1 - t];
         if (weight[j] > top) top = weight[j];
     }
-    for (size_t j = 0; j <= t; j++) sum += weight[j] = exp(weight[j] - top);
+    for (size_t j = 0; j < n; j++) sum += weight[j] = exp(weight[j] - top);
     for (size_t c = 0; c < C; c++) {
         out[c] = 0;
-        for (size_t j = 0; j <= t; j++) out[c] += weight[j] / sum * (double)v[(j * G + g) * C + c];
+        for (size_t j = 0; j < n; j++) out[c] += weight[j] / sum * (double)v[(j * G + g) * C + c];
     }
 }
 
-static void check_attention(size_t T, size_t H, size_t G, size_t C, float scale)
+static void check_attention(rp_attention a, float sharpness, bool biased)
 {
     const rp_backend *be = rp_backend_cpu();
+    size_t T = a.T, H = a.H, G = a.G, C = a.C;
     float *q = random_floats(T * H * C, 1), *k = random_floats(T * G * C, 2);
-    float *v = random_floats(T * G * C, 3), *y = floats(T * H * C),
-          *work = floats(be->work_size(T, C));
+    float *v = random_floats(T * G * C, 3), *y = floats(T * H * C);
+    float *bias = random_floats(H * (2 * (T + 3) - 1), 4), *work = floats(be->work_size(T, C));
     double *want = doubles(T * H * C);
-    for (size_t i = 0; i < T * H * C; i++) q[i] *= scale;
+    a.reach = T + 3;
+    a.bias = biased ? bias : NULL;
+    a.scale = sharpness / sqrtf((float)C);
     for (size_t t = 0; t < T; t++)
-        for (size_t h = 0; h < H; h++) attend(want + (t * H + h) * C, q, k, v, t, h, H, G, C);
-    be->attention(y, q, k, v, work, T, H, G, C);
-    assert_close(y, want, T * H * C, 1e-5, 2e-6 * (double)(scale > 1 ? scale : 1));
-    free(q), free(k), free(v), free(y), free(work), free(want);
+        for (size_t h = 0; h < H; h++) attend(want + (t * H + h) * C, q, k, v, &a, t, h);
+    be->attention(y, q, k, v, work, &a);
+    assert_close(y, want, T * H * C, 1e-5, 2e-6 * (double)(sharpness > 1 ? sharpness : 1));
+    free(q), free(k), free(v), free(y), free(bias), free(work), free(want);
 }
 
-static void attention_is_a_causal_softmax_of_any_length(void **state)
+static void attention_is_a_softmax_of_any_length(void **state)
 {
     (void)state;
     static const size_t lengths[] = {1, 2, 7, 16, 47, 48, 49, 97, 300};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        check_attention(lengths[i], 2, 2, 8, 1);
-        check_attention(lengths[i], 6, 2, 10, 1);
-        check_attention(lengths[i], 4, 1, 64, 20); /* peaked: one weight is nearly 1 */
+        size_t T = lengths[i];
+        for (int causal = 0; causal < 2; causal++) {
+            for (int biased = 0; biased < 2; biased++) {
+                check_attention((rp_attention){.T = T, .H = 2, .G = 2, .C = 8, .causal = causal}, 1,
+                                biased);
+                check_attention((rp_attention){.T = T, .H = 6, .G = 2, .C = 10, .causal = causal},
+                                1, biased);
+                /* peaked: one weight is nearly 1 */
+                check_attention((rp_attention){.T = T, .H = 4, .G = 1, .C = 64, .causal = causal},
+                                20, biased);
+            }
+        }
     }
 }
 
-static void silu_times_up_is_within_single_precision(void **state)
+static double activation_of(rp_activation a, double x)
+{
+    if (a == RP_SILU) return x / (1 + exp(-x));
+    if (a == RP_RELU) return x > 0 ? x : 0;
+    if (a == RP_GELU) return x / 2 * erfc(-x * sqrt(.5));
+    return x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + .044715 * x * x * x)));
+}
+
+static void activations_are_within_single_precision(void **state)
 {
     (void)state;
     enum { N = 40001 };
-    float *gate = floats(N), *up = floats(N);
+    static const struct {
+        rp_activation activation;
+        double rtol, atol;
+    } rows[] = {{RP_SILU, 5e-7, 1e-35},
+                {RP_RELU, 1e-7, 0},
+                {RP_GELU, 5e-7, 5e-7},
+                {RP_GELU_TANH, 5e-7, 5e-7}};
+    float *x = floats(N), *gated = floats(N);
     double *want = doubles(N);
-    for (size_t i = 0; i < N; i++) {
-        gate[i] = ((float)i - 20000) * 0.005f; /* -100 .. 100 */
-        up[i] = (float)(i % 7) - 3;
-        want[i] = (double)gate[i] / (1 + exp(-(double)gate[i])) * (double)up[i];
+    for (size_t r = 0; r < 8; r++) {
+        rp_activation a = rows[r / 2].activation;
+        bool alone = r % 2;
+        for (size_t i = 0; i < N; i++) {
+            x[i] = ((float)i - 20000) * 0.005f; /* -100 .. 100 */
+            gated[i] = (float)(i % 7) - 3;
+            want[i] = activation_of(a, (double)x[i]) * (alone ? 1 : (double)gated[i]);
+        }
+        rp_backend_cpu()->activate(x, alone ? NULL : gated, a, N);
+        assert_close(x, want, N, rows[r / 2].rtol, rows[r / 2].atol * (alone ? 1 : 3));
     }
-    rp_backend_cpu()->silu_mul(gate, up, N);
-    assert_close(gate, want, N, 5e-7, 1e-35);
-    free(gate), free(up), free(want);
+    x[0] = NAN;
+    rp_backend_cpu()->activate(x, NULL, RP_GELU, 1);
+    assert_true(isnan(x[0]));
+    free(x), free(gated), free(want);
 }
 
 static void exp_is_within_two_units_in_the_last_place(void **state)
@@ -259,9 +322,10 @@ int main(void)
         cmocka_unit_test(a_row_of_a_product_has_the_same_bits_wherever_it_stands),
         cmocka_unit_test(panels_are_made_from_half_floats_at_odd_addresses),
         cmocka_unit_test(rmsnorm_divides_by_the_root_mean_square),
+        cmocka_unit_test(layernorm_takes_off_the_mean_before_it_squares),
         cmocka_unit_test(rope_turns_element_i_with_element_i_plus_half),
-        cmocka_unit_test(attention_is_a_causal_softmax_of_any_length),
-        cmocka_unit_test(silu_times_up_is_within_single_precision),
+        cmocka_unit_test(attention_is_a_softmax_of_any_length),
+        cmocka_unit_test(activations_are_within_single_precision),
         cmocka_unit_test(exp_is_within_two_units_in_the_last_place),
         cmocka_unit_test(dot_and_add_take_any_length),
     };

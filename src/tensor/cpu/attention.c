@@ -1,7 +1,5 @@
 #include "tensor/cpu/operators.h"
 
-#include <math.h>
-
 #include "tensor/cpu/panels.h"
 
 #define BLOCK 48 /* queries at a time: a whole number of tiles */
@@ -39,13 +37,20 @@ static float exponentiate(float *row, float scale, size_t n, size_t end)
     return rp_vec_sum(sum);
 }
 
-/* Queries [first, end) of one head; q, y are the head's columns, rows ld apart. */
-static void attend_block(float *y, const float *q, size_t ld, const float *keys,
-                         const float *values, float *scores, float *work, size_t first, size_t end,
-                         size_t T, size_t C)
+/* row [n] <- scale * row + bias */
+static void shift(float *row, float scale, const float *bias, size_t n)
 {
-    size_t width = row_size(T);
-    float sum[BLOCK], scale = 1.f / sqrtf((float)C);
+    for (size_t j = 0; j < n; j++) row[j] = scale * row[j] + bias[j];
+}
+
+/* Queries [first, end) of one head; q, y are the head's columns, rows H * C apart; bias is the
+ * head's. */
+static void attend_block(float *y, const float *q, const float *keys, const float *values,
+                         const float *bias, float *scores, float *work, size_t first, size_t end,
+                         const rp_attention *a)
+{
+    size_t T = a->T, C = a->C, ld = a->H * C, width = row_size(T), seen = a->causal ? end : T;
+    float sum[BLOCK];
     rp_product qk = {.y = scores,
                      .x = q + first * ld,
                      .panels = keys,
@@ -54,7 +59,7 @@ static void attend_block(float *y, const float *q, size_t ld, const float *keys,
                      .ldx = ld,
                      .depth = C,
                      .T = end - first,
-                     .N = end,
+                     .N = seen,
                      .K = C};
     rp_product pv = {.y = y + first * ld,
                      .x = scores,
@@ -65,10 +70,14 @@ static void attend_block(float *y, const float *q, size_t ld, const float *keys,
                      .depth = T,
                      .T = end - first,
                      .N = C,
-                     .K = end};
+                     .K = seen};
     rp_product_run(&qk);
-    for (size_t i = first; i < end; i++)
-        sum[i - first] = exponentiate(scores + (i - first) * width, scale, i + 1, end);
+    for (size_t i = first; i < end; i++) {
+        float *row = scores + (i - first) * width;
+        size_t n = a->causal ? i + 1 : T;
+        if (bias) shift(row, a->scale, bias + a->reach - 1 - i, n);
+        sum[i - first] = exponentiate(row, bias ? 1 : a->scale, n, seen);
+    }
     rp_product_run(&pv);
     for (size_t i = first; i < end; i++) {
         float *out = y + i * ld, inverse = 1.f / sum[i - first];
@@ -77,16 +86,19 @@ static void attend_block(float *y, const float *q, size_t ld, const float *keys,
 }
 
 void rp_attention_run(float *y, const float *q, const float *k, const float *v, float *work,
-                      size_t T, size_t H, size_t G, size_t C)
+                      const rp_attention *a)
 {
+    size_t T = a->T, C = a->C, heads = a->H / a->G;
     float *scores = work + RP_PANELS_WORK;
     float *keys = scores + BLOCK * row_size(T), *values = keys + rp_panels_size(T, C);
-    for (size_t g = 0; g < G; g++) {
-        rp_panels_pack_rows(keys, k + g * C, G * C, T, C);
-        rp_panels_pack_transposed(values, v + g * C, G * C, C, T);
-        for (size_t h = g * (H / G); h < (g + 1) * (H / G); h++)
+    for (size_t g = 0; g < a->G; g++) {
+        rp_panels_pack_rows(keys, k + g * C, a->G * C, T, C);
+        rp_panels_pack_transposed(values, v + g * C, a->G * C, C, T);
+        for (size_t h = g * heads; h < (g + 1) * heads; h++) {
+            const float *bias = a->bias ? a->bias + h * (2 * a->reach - 1) : NULL;
             for (size_t i = 0; i < T; i += BLOCK)
-                attend_block(y + h * C, q + h * C, H * C, keys, values, scores, work, i,
-                             i + BLOCK < T ? i + BLOCK : T, T, C);
+                attend_block(y + h * C, q + h * C, keys, values, bias, scores, work, i,
+                             i + BLOCK < T ? i + BLOCK : T, a);
+        }
     }
 }

@@ -28,9 +28,10 @@ const rp_backend *rp_backend_cpu(void)
         .work_size = rp_attention_work,
         .matmul = matmul,
         .rmsnorm = rp_rmsnorm_run,
+        .layernorm = rp_layernorm_run,
         .rope = rp_rope_run,
         .attention = rp_attention_run,
-        .silu_mul = rp_silu_mul_run,
+        .activate = rp_activate_run,
         .add = rp_add_run,
         .dot = rp_dot_run,
     };

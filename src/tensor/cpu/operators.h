@@ -6,11 +6,14 @@
 #include "tensor/cpu/simd.h"
 
 void rp_rmsnorm_run(float *y, const float *x, const float *weight, float eps, size_t T, size_t D);
-void rp_rope_run(float *x, const float *cosine, const float *sine, size_t T, size_t H, size_t C);
+void rp_layernorm_run(float *y, const float *x, const float *weight, const float *bias, float eps,
+                      size_t T, size_t D);
+void rp_rope_run(float *x, const float *cosine, const float *sine, size_t T, size_t H, size_t C,
+                 size_t R);
 void rp_attention_run(float *y, const float *q, const float *k, const float *v, float *work,
-                      size_t T, size_t H, size_t G, size_t C);
+                      const rp_attention *a);
 size_t rp_attention_work(size_t T, size_t C);
-void rp_silu_mul_run(float *gate, const float *up, size_t n);
+void rp_activate_run(float *x, const float *gated, rp_activation activation, size_t n);
 void rp_add_run(float *y, const float *x, size_t n);
 float rp_dot_run(const float *a, const float *b, size_t n);
 

@@ -23,8 +23,8 @@ static void read_floats(float *out, const void *w, rp_dtype dtype, size_t at, si
         rp_floats_from_bfloat(out, half, n);
 }
 
-void rp_panels_pack(float *panels, const void *w, rp_dtype dtype, size_t first, size_t end,
-                    size_t N, size_t K)
+void rp_panels_pack(float *panels, const void *rows, rp_dtype dtype, size_t first, size_t end,
+                    size_t K)
 {
     float row[RP_DEPTH];
     for (size_t p0 = first; p0 < end; p0 += RP_PANEL) {
@@ -32,8 +32,8 @@ void rp_panels_pack(float *panels, const void *w, rp_dtype dtype, size_t first, 
             size_t n = K - k0 < RP_DEPTH ? K - k0 : RP_DEPTH;
             float *panel = panels + p0 * K + k0 * RP_PANEL;
             for (size_t j = 0; j < RP_PANEL; j++) {
-                if (p0 + j < N)
-                    read_floats(row, w, dtype, (p0 + j) * K + k0, n);
+                if (p0 + j < end)
+                    read_floats(row, rows, dtype, (p0 + j - first) * K + k0, n);
                 else
                     memset(row, 0, n * sizeof *row);
                 for (size_t k = 0; k < n; k++) panel[k * RP_PANEL + j] = row[k];

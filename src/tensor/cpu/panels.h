@@ -24,8 +24,8 @@
 #define RP_PANELS_WORK (RP_ROWS * RP_DEPTH) /* floats of `work` */
 
 size_t rp_panels_size(size_t N, size_t K);
-void rp_panels_pack(float *panels, const void *w, rp_dtype dtype, size_t first, size_t end,
-                    size_t N, size_t K);
+void rp_panels_pack(float *panels, const void *rows, rp_dtype dtype, size_t first, size_t end,
+                    size_t K);
 /* panels of m [N, K] with rows ldm apart, in f32. */
 void rp_panels_pack_rows(float *panels, const float *m, size_t ldm, size_t N, size_t K);
 /* panels of m' [N, K] for m [K, N] with rows ldm apart, in f32. */
