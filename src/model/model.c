@@ -37,7 +37,7 @@ static rp_status describe(rp_model *m, rp_error *err)
     rp_status s = rp_path_join(config, sizeof config, m->path, "config.json", err);
     if (!s) s = rp_checksum_path(&sum, config, err);
     if (!s && m->adapter) sum ^= rp_adapter_fingerprint(m->adapter);
-    if (!s) s = rp_weights_fingerprint(&print, &m->weights, sum, err);
+    if (!s) s = rp_checkpoint_fingerprint(&print, &m->weights.files, sum, err);
     rp_config_describe(c, m->details, sizeof m->details);
     m->info = (rp_model_info){
         .family = c->family,
@@ -58,7 +58,8 @@ static rp_status describe(rp_model *m, rp_error *err)
         .dtype = rp_dtype_name(m->weights.embedding->dtype),
         .has_score = m->weights.score.weight != NULL,
         .score_tensor = rp_score_tensor(c),
-        .parameters = rp_weights_parameters(&m->weights) + rp_adapter_parameters(m->adapter),
+        .parameters = rp_weights_parameters(&m->weights) +
+                      (m->adapter ? rp_adapter_parameters(m->adapter) : 0),
         .fingerprint = print,
     };
     return s;

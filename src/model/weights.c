@@ -70,7 +70,7 @@ static const rp_tensor *find_old(finder *f, char *name, const char **path)
 /* The tensor prefix + name, the adapter's copy first; full <- what it is called. */
 static const rp_tensor *find(finder *f, char full[NAME_SIZE], const char *name, const char **path)
 {
-    const rp_tensor *t = rp_adapter_saved(f->adapter, f->adapted, name, path);
+    const rp_tensor *t = f->adapter ? rp_adapter_saved(f->adapter, f->adapted, name, path) : NULL;
     snprintf(full, NAME_SIZE, "%s%s", f->prefix, name);
     const rp_tensor *base = rp_checkpoint_find(&f->weights->files, full, t ? NULL : path);
     if (!base) base = find_old(f, full, t ? NULL : path);
@@ -114,7 +114,7 @@ static rp_status take_part(finder *f, rp_part *out, const rp_place *place, const
     out->place = *place;
     snprintf(name, sizeof name, "%s.weight", module);
     rp_status s = take(f, &out->weight, name, place->rows, place->K);
-    if (!s && place->K)
+    if (!s && place->K && f->adapter)
         s = rp_adapter_take(f->adapter, &out->lora, f->adapted, module, place->rows, place->K,
                             f->err);
     if (s || !place->bias) return s;
@@ -286,7 +286,7 @@ static rp_status assign(rp_weights *w, const rp_config *c, const char *dir, rp_a
         s = take_module(&f, &w->final_norm, norm, c->width, 0, c->norm == RP_NORM_LAYER);
     if (!s) s = take_head(&f, w, c);
     if (!s) s = check_unknown(&f, c, prefix);
-    if (!s) s = rp_adapter_check(adapter, err);
+    if (!s && adapter) s = rp_adapter_check(adapter, err);
     rp_map_free(f.known);
     return s;
 }

@@ -26,6 +26,10 @@ static rp_status piece_tokens(json_t **list, const rp_spm *spm, bool user_define
                                   rp_recipe_token(p->text, p->len, p->type == RP_PIECE_CONTROL)))
             status = rp_fail_memory(err, 0);
     }
+    if (status) {
+        json_decref(*list);
+        *list = NULL;
+    }
     return status;
 }
 
@@ -48,11 +52,11 @@ static rp_status llama(rp_recipe *s, const rp_spm *spm, const rp_settings *setti
     if (!status) status = rp_settings_bool(settings, "add_prefix_space", true, &prefix, err);
     if (!status)
         status = rp_bpe_derive(&s->lexicon, spm->piece, spm->n, &options, settings->path, err);
-    const char *scheme = !prefix ? "never" : legacy ? "always" : "first";
-    if (!status) status = rp_recipe_set(s, "pre_tokenizer", metaspace(scheme, false), err);
     if (status) return status;
+    const char *scheme = !prefix ? "never" : legacy ? "always" : "first";
+    status = rp_recipe_set(s, "pre_tokenizer", metaspace(scheme, false), err);
     rp_recipe_set_roles(s, settings, roles);
-    status = rp_recipe_llama_template(s, settings, err);
+    if (!status) status = rp_recipe_llama_template(s, settings, err);
     if (!status) status = piece_tokens(&tokens, spm, true, err);
     return status ? status : rp_recipe_add_tokens(s, tokens, settings, err);
 }

@@ -351,7 +351,8 @@ static void a_directory_without_weights_is_named(void **state)
     rp_test_write("weightless/config.json", config, n);
     free(config);
     assert_refused(rp_test_path("weightless"), RP_EIO,
-                   "'%s': no model.safetensors and no model.safetensors.index.json");
+                   "'%s': no model.safetensors, model.safetensors.index.json, pytorch_model.bin or "
+                   "pytorch_model.bin.index.json");
 }
 
 static void every_family_names_what_is_wrong(void **state)
