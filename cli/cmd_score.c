@@ -4,10 +4,9 @@
 static const char about[] =
     "Runs every query-document pair of a run through a ranking language model and writes the pairs "
     "in the order of its scores, as a TREC run. The model is a Hugging Face directory, or a name, "
-    "of "
-    "a model with a score head or of a PEFT adapter. Beside a FILE that is written, FILE.json says "
-    "what it was made of: model, template, the "
-    "tokens of the first pair, inputs with checksums.";
+    "of a model with a score head or of a PEFT adapter. Beside a FILE that is written, FILE.json "
+    "says what it was made of: model, template, the tokens of the first pair, inputs with "
+    "checksums.";
 
 int rp_cmd_score(int argc, char **argv)
 {

@@ -12,6 +12,7 @@ static const rp_command commands[] = {
     {"score", rp_cmd_score, "rerank a run with a language model"},
     {"eval", rp_cmd_eval, "trec_eval's measures of runs"},
     {"capture", rp_cmd_capture, "pooled activations of every layer of a ranking model"},
+    {"doctor", rp_cmd_doctor, "what was understood of a model, and whether it is right"},
     {"probe", rp_cmd_probe, "fit probes from activations to features"},
     {"report", rp_cmd_report, "figures, tables and a page from probes"},
     {"study", rp_cmd_study, "the whole pipeline, from one study.yaml, resumable"},

@@ -8,6 +8,7 @@
  *     rp_search   collection, queries         -> TREC run
  *     rp_features run, texts                  -> features.tsv | LETOR, label report
  *     rp_score    model, run, texts           -> TREC run
+ *     rp_doctor   model                       -> what was understood of it
  *     rp_eval     qrels, runs                 -> table
  *     rp_capture  model, run, texts           -> activation store (and the scores)
  *     rp_probe    store, features             -> probes.tsv
@@ -189,6 +190,24 @@ typedef struct rp_capture_options {
 
 void rp_capture_options_init(rp_capture_options *o);
 rp_status rp_capture(const rp_capture_options *o, const rp_host *host, rp_error *err);
+
+/* Is a model read right? Writes as "key value" lines what was understood of it - shapes, tokenizer,
+ * template, the tokens of a sample pair - and runs the pair; against a reference dump
+ * (tools/make_reference.py) also how far every layer and site is from it. RP_ECOMPUTE, after
+ * everything was written, when an activation is not finite or the model differs from its
+ * reference. */
+typedef struct rp_doctor_options {
+    const char *model, *base, *models;
+    rp_template_options template_;
+    const char *query, *document; /* the sample pair; NULL: one of the library's */
+    const char *reference;        /* directory of a reference dump, NULL: none */
+    const char *output;           /* default "-" */
+    size_t memory;                /* as of capture */
+    int threads;
+} rp_doctor_options;
+
+void rp_doctor_options_init(rp_doctor_options *o);
+rp_status rp_doctor(const rp_doctor_options *o, const rp_host *host, rp_error *err);
 
 /* ---- the activation store, for reading ----------------------------------------------------- */
 

@@ -147,6 +147,7 @@ static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_err
     rp_store_shard data = {(const float *const *)c->x, c->tokens, c->scores};
     rp_sequences sequences;
     rp_pool pool = {c->view, c->nviews, rows, 0, &sequences, c->x};
+    rp_observer observer;
     unsigned wanted = RP_SET_ALL;
     rp_status status;
 
@@ -156,7 +157,8 @@ static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_err
                             c->work.pairs.pair + first, rows, wanted, c->options->threads, err);
     if (status != RP_OK) return status;
     for (size_t r = 0; r < rows; r++) c->tokens[r] = sequences.start[r + 1] - sequences.start[r];
-    status = rp_drive_forward(drive, &sequences, &pool, c->scores, err);
+    observer = rp_pool_observer(&pool);
+    status = rp_drive_forward(drive, &sequences, &observer, &pool.first, c->scores, err);
     if (status == RP_OK) status = check_scores(c, first, rows, err);
     if (status == RP_OK) status = rp_store_writer_put(c->writer, shard, &data, err);
     rp_sequences_release(&sequences);

@@ -35,8 +35,8 @@ static size_t batch_end(const rp_sequences *s, size_t first, size_t tokens)
     return end;
 }
 
-rp_status rp_drive_forward(rp_drive *drive, const rp_sequences *sequences, rp_pool *pool,
-                           float *scores, rp_error *err)
+rp_status rp_drive_forward(rp_drive *drive, const rp_sequences *sequences,
+                           const rp_observer *observer, size_t *first, float *scores, rp_error *err)
 {
     const rp_host *host = drive->host;
     share s = {.drive = drive};
@@ -48,22 +48,18 @@ rp_status rp_drive_forward(rp_drive *drive, const rp_sequences *sequences, rp_po
     rp_status status = RP_OK;
 
     if (!start) return rp_fail_memory(err, (sequences->n + 1) * sizeof *start);
-    for (size_t first = 0, end; status == RP_OK && first < sequences->n; first = end) {
-        size_t base = sequences->start[first];
-        rp_observer observer = {0};
+    for (size_t at = 0, end; status == RP_OK && at < sequences->n; at = end) {
+        size_t base = sequences->start[at];
         rp_batch batch = {
             .start = start, .ids = sequences->id + base, .segment = sequences->segment + base};
-        end = batch_end(sequences, first, rp_session_tokens(drive->session));
-        batch.nseq = s.pairs = end - first;
-        for (size_t i = first; i <= end; i++) start[i - first] = sequences->start[i] - base;
-        if (pool) {
-            pool->first = first;
-            observer = rp_pool_observer(pool);
-        }
-        status = rp_session_forward(drive->session, &batch, pool ? &observer : NULL,
-                                    scores ? scores + first : NULL, &inner, err);
+        end = batch_end(sequences, at, rp_session_tokens(drive->session));
+        batch.nseq = s.pairs = end - at;
+        for (size_t i = at; i <= end; i++) start[i - at] = sequences->start[i] - base;
+        if (first) *first = at;
+        status = rp_session_forward(drive->session, &batch, observer, scores ? scores + at : NULL,
+                                    &inner, err);
         if (status != RP_OK) break;
-        drive->done += end - first;
+        drive->done += end - at;
         status = rp_host_progress(host, drive->what, drive->done, drive->total, err);
     }
     free(start);

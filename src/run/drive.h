@@ -15,11 +15,11 @@ typedef struct rp_workload {
     rp_template *template_;
     rp_tokens sample; /* the first pair's tokens */
 } rp_workload;
-/* Model, tokenizer and template alone. The tokenizer is the adapter's where it brings one, else its
- * base model's. RP_EFORMAT when score is asked for and the model has no score head. */
-rp_status rp_workload_open_model(rp_workload *w, const rp_model_source *model,
-                                 const rp_template_options *t, bool score, rp_error *err);
-/* The same, and the pairs; encodes the first. */
+/* The tokenizer of w->model, which is the adapter's where it brings one, else its base model's; and
+ * the template. */
+rp_status rp_workload_open_tokenizer(rp_workload *w, const rp_template_options *t, rp_error *err);
+/* Reads pairs, model and tokenizer, compiles the template, encodes the first pair. RP_EFORMAT when
+ * score is asked for and the model has no score head. */
 rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
                            const rp_template_options *t, bool score, const rp_host *host,
                            rp_error *err);
@@ -34,9 +34,11 @@ typedef struct rp_drive {
     size_t done, total;  /* pairs */
     const rp_host *host; /* the caller's */
 } rp_drive;
-/* Runs all sequences; pool (may be NULL) sees the activations of row i of its rows for sequence i;
- * scores [sequences->n] may be NULL. Adds the pairs to drive->done. */
-rp_status rp_drive_forward(rp_drive *drive, const rp_sequences *sequences, rp_pool *pool,
-                           float *scores, rp_error *err);
+/* Runs all sequences, batch by batch. observer (may be NULL) sees the activations of a batch;
+ * *first (may be NULL) is then the sequence that the observer is told as 0. scores [sequences->n]
+ * may be NULL. Adds the pairs to drive->done. */
+rp_status rp_drive_forward(rp_drive *drive, const rp_sequences *sequences,
+                           const rp_observer *observer, size_t *first, float *scores,
+                           rp_error *err);
 
 #endif

@@ -26,7 +26,7 @@ static rp_status score_pairs(float *scores, const rp_workload *w, const rp_score
         status = rp_sequences_encode(&sequences, w->template_, rp_model_about(w->model),
                                      w->pairs.pair + first, n, RP_SET_ALL, o->threads, err);
         if (status == RP_OK)
-            status = rp_drive_forward(&drive, &sequences, NULL, scores + first, err);
+            status = rp_drive_forward(&drive, &sequences, NULL, NULL, scores + first, err);
         rp_sequences_release(&sequences);
     }
     rp_session_free(drive.session);

@@ -16,27 +16,23 @@ void rp_workload_release(rp_workload *w)
     *w = (rp_workload){0};
 }
 
-/* An adapter's directory may have the tokenizer, else its base model's has. */
-static rp_status open_tokenizer(rp_workload *w, rp_error *err)
+rp_status rp_workload_open_tokenizer(rp_workload *w, const rp_template_options *t, rp_error *err)
 {
+    rp_template_options options = *t;
     const rp_model_info *m = rp_model_about(w->model);
     rp_status status = RP_EIO;
 
     if (m->adapter) status = rp_tokenizer_open(&w->tokenizer, m->adapter, err);
-    return status == RP_EIO ? rp_tokenizer_open(&w->tokenizer, m->path, err) : status;
-}
-
-static rp_status open_template(rp_workload *w, const rp_template_options *t, rp_error *err)
-{
-    rp_template_options options = *t;
-
+    if (status == RP_EIO) status = rp_tokenizer_open(&w->tokenizer, m->path, err);
+    if (status != RP_OK) return status;
     if (strcmp(t->name, "auto") == 0)
-        options.name = t->custom ? "custom" : rp_template_default(rp_model_about(w->model)->causal);
+        options.name = t->custom ? "custom" : rp_template_default(m->causal);
     return rp_template_new(&w->template_, &options, w->tokenizer, err);
 }
 
-rp_status rp_workload_open_model(rp_workload *w, const rp_model_source *model,
-                                 const rp_template_options *t, bool score, rp_error *err)
+rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
+                           const rp_template_options *t, bool score, const rp_host *host,
+                           rp_error *err)
 {
     rp_status status;
 
@@ -44,20 +40,8 @@ rp_status rp_workload_open_model(rp_workload *w, const rp_model_source *model,
     if (!model->path) return rp_fail(err, RP_EARG, "no model is given");
     status = rp_model_open(&w->model, model, err);
     if (status == RP_OK && score) status = rp_model_require_score(w->model, err);
-    if (status == RP_OK) status = open_tokenizer(w, err);
-    if (status == RP_OK) status = open_template(w, t, err);
-    if (status != RP_OK) rp_workload_release(w);
-    return status;
-}
-
-rp_status rp_workload_open(rp_workload *w, const rp_inputs *in, const rp_model_source *model,
-                           const rp_template_options *t, bool score, const rp_host *host,
-                           rp_error *err)
-{
-    rp_status status = rp_workload_open_model(w, model, t, score, err);
-
-    if (status != RP_OK) return status;
-    status = rp_pairs_load(&w->pairs, in, host, err);
+    if (status == RP_OK) status = rp_workload_open_tokenizer(w, t, err);
+    if (status == RP_OK) status = rp_pairs_load(&w->pairs, in, host, err);
     if (status == RP_OK && w->pairs.n == 0)
         status = rp_fail(err, RP_EFORMAT, "'%s': no pairs in the run", in->run);
     if (status == RP_OK)

@@ -4,8 +4,8 @@
 
 #include "support/support.h"
 
-static const char *const commands[] = {"search",  "features", "score",  "eval",
-                                       "capture", "probe",    "report", "study"};
+static const char *const commands[] = {"search", "features", "score",  "eval", "capture",
+                                       "doctor", "probe",    "report", "study"};
 
 static void expect(const char *command, int code, const char *in_out, const char *in_err)
 {
