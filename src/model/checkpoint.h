@@ -20,8 +20,8 @@ rp_status rp_checkpoint_open(rp_checkpoint *checkpoint, const char *dir, rp_erro
 /* One file, *.safetensors or *.bin. */
 rp_status rp_checkpoint_open_file(rp_checkpoint *checkpoint, const char *path, rp_error *err);
 void rp_checkpoint_release(rp_checkpoint *checkpoint);
-/* Tensors are numbered in the order of the files and, within one, of its header. *path (may be NULL)
- * is the file that holds the tensor. */
+/* Tensors are numbered in the order of the files and, within one, of its header. *path (may be
+ * NULL) is the file that holds the tensor. */
 size_t rp_checkpoint_count(const rp_checkpoint *checkpoint);
 const rp_tensor *rp_checkpoint_at(const rp_checkpoint *checkpoint, size_t i, const char **path);
 /* The tensor of that name, NULL: absent; *path then stays as it was. */

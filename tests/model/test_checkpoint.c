@@ -53,12 +53,31 @@ static void shards_of_torch_hold_what_safetensors_hold(void **state)
     assert_same(dir, rp_test_golden("model/plain"));
 }
 
+static const char *const bin_shards[] = {"pytorch_model-00001-of-00003.bin",
+                                         "pytorch_model-00002-of-00003.bin",
+                                         "pytorch_model-00003-of-00003.bin"};
+
+/* The golden shards, without their index, in a directory of the test's own. */
+static void copy_shards(const char *dir)
+{
+    char from[128], to[128];
+    mkdir(rp_test_path(dir), 0777);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(from, sizeof from, "checkpoint/shards/%s", bin_shards[i]);
+        snprintf(to, sizeof to, "%s/%s", dir, bin_shards[i]);
+        copy(from, to);
+    }
+}
+
 static void a_model_of_bin_files_is_the_same_model(void **state)
 {
     (void)state;
     rp_error err = {0};
     rp_model *bin, *safe;
-    rp_model_source source = {.path = rp_test_golden("checkpoint/shards")};
+    copy_shards("bin");
+    copy("checkpoint/shards/pytorch_model.bin.index.json", "bin/pytorch_model.bin.index.json");
+    copy("model/plain/config.json", "bin/config.json");
+    rp_model_source source = {.path = rp_test_path("bin")};
     assert_ok(rp_model_open(&bin, &source, &err), &err);
     source.path = rp_test_golden("model/plain");
     assert_ok(rp_model_open(&safe, &source, &err), &err);
@@ -78,20 +97,12 @@ static void safetensors_go_before_bin_and_one_file_before_shards(void **state)
         {"model/untied_sharded/model.safetensors.index.json", "model.safetensors.index.json"},
         {"checkpoint/bin/shared.safetensors", "model.safetensors"},
     };
-    static const char *const shards[] = {"pytorch_model-00001-of-00003.bin",
-                                         "pytorch_model-00002-of-00003.bin",
-                                         "pytorch_model-00003-of-00003.bin"};
     static const char *const sharded[] = {
         "model-00001-of-00004.safetensors", "model-00002-of-00004.safetensors",
         "model-00003-of-00004.safetensors", "model-00004-of-00004.safetensors"};
     static const char *const telling[] = {"score.weight", "bias", "lm_head.weight", "column"};
     char from[128], to[128];
-    mkdir(rp_test_path("all"), 0777);
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(from, sizeof from, "checkpoint/shards/%s", shards[i]);
-        snprintf(to, sizeof to, "all/%s", shards[i]);
-        copy(from, to);
-    }
+    copy_shards("all");
     for (size_t i = 0; i < 4; i++) {
         snprintf(from, sizeof from, "model/untied_sharded/%s", sharded[i]);
         snprintf(to, sizeof to, "all/%s", sharded[i]);
