@@ -312,28 +312,6 @@ static rp_status xlm_roberta(rp_recipe *s, const rp_spm *spm, const rp_settings 
 typedef rp_status (*maker)(rp_recipe *s, const rp_spm *spm, const rp_settings *settings,
                            rp_error *err);
 
-/* The class of tokenizer_config.json without "Fast"; "" where none is named. */
-static rp_status class_of(char *name, size_t cap, const rp_settings *settings, rp_error *err)
-{
-    const char *value;
-    rp_status status =
-        rp_json_string(settings->config, "tokenizer_class", &value, settings->config_path, err);
-    snprintf(name, cap, "%s", !status && value ? value : "");
-    size_t n = strlen(name);
-    if (n > 4 && !strcmp(name + n - 4, "Fast")) name[n - 4] = '\0';
-    /* these say that nothing but the file counts */
-    if (!strcmp(name, "PreTrainedTokenizer") || !strcmp(name, "TokenizersBackend")) *name = '\0';
-    return status;
-}
-
-static rp_status fail_class(const rp_settings *settings, const char *name, const char *file,
-                            rp_error *err)
-{
-    return rp_fail(err, RP_EFORMAT,
-                   "'%s': tokenizer_class '%s' of %s is not supported without a tokenizer.json",
-                   settings->config_path, name, file);
-}
-
 rp_status rp_recipe_from_sentencepiece(rp_recipe *recipe, const char *data, size_t size,
                                        const rp_settings *settings, rp_error *err)
 {
@@ -349,22 +327,22 @@ rp_status rp_recipe_from_sentencepiece(rp_recipe *recipe, const char *data, size
         {"XLMRobertaTokenizer", RP_SPM_UNIGRAM, xlm_roberta},
     };
     static const char fairseq[] = "sentencepiece.bpe.model";
-    char class[128];
+    rp_class from;
     rp_spm spm;
     size_t len = strlen(settings->path), tail = sizeof fairseq - 1;
-    rp_status status = class_of(class, sizeof class, settings, err);
+    rp_status status = rp_class_find(&from, settings, err);
     if (status) return status;
     /* the name that XLM-RoBERTa's file has */
-    if (!*class && len >= tail && !strcmp(settings->path + len - tail, fairseq))
-        strcpy(class, "XLMRobertaTokenizer");
+    if (!*from.name && len >= tail && !strcmp(settings->path + len - tail, fairseq))
+        strcpy(from.name, "XLMRobertaTokenizer");
     status = rp_spm_read(&spm, data, size, settings->path, err);
     maker make = NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !status; i++)
-        if (!strcmp(class, rows[i].class) && spm.model_type == rows[i].model_type)
+        if (!strcmp(from.name, rows[i].class) && spm.model_type == rows[i].model_type)
             make = rows[i].make;
     if (!status && !make)
-        status = fail_class(settings, class,
-                            spm.model_type == RP_SPM_BPE ? "a BPE model" : "a Unigram model", err);
+        status = rp_class_fail(
+            &from, spm.model_type == RP_SPM_BPE ? "a BPE model" : "a Unigram model", err);
     if (!status) status = make(recipe, &spm, settings, err);
     rp_spm_release(&spm);
     return status;
@@ -382,13 +360,13 @@ rp_status rp_recipe_from_vocabulary(rp_recipe *recipe, const char *data, size_t 
                                                  [RP_MASK] = "[MASK]"};
     static const char *const classes[] = {"", "BertTokenizer", "DistilBertTokenizer",
                                           "ElectraTokenizer", "MobileBertTokenizer"};
-    char class[128];
+    rp_class from;
     bool lower, chinese, accents;
-    rp_status status = class_of(class, sizeof class, settings, err);
+    rp_status status = rp_class_find(&from, settings, err);
     bool known = false;
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        known = known || !strcmp(class, classes[i]);
-    if (!status && !known) status = fail_class(settings, class, "a vocab.txt", err);
+        known = known || !strcmp(from.name, classes[i]);
+    if (!status && !known) status = rp_class_fail(&from, "a vocab.txt", err);
     if (!status) status = rp_settings_bool(settings, "do_lower_case", true, &lower, err);
     if (!status) status = rp_settings_bool(settings, "tokenize_chinese_chars", true, &chinese, err);
     if (!status) status = rp_settings_bool(settings, "strip_accents", lower, &accents, err);

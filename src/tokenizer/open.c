@@ -59,6 +59,7 @@ static rp_status read_recipe(rp_recipe *recipe, char **data, const rp_settings *
 static rp_status index_pieces(rp_tokenizer *tok, rp_error *err)
 {
     const rp_dict *pieces = &tok->lexicon->pieces;
+    tok->size = (size_t)(tok->lexicon->unk_id + 1);
     for (size_t i = 0; i < pieces->cap; i++)
         if ((size_t)(pieces->slot[i].id + 1) > tok->size)
             tok->size = (size_t)pieces->slot[i].id + 1;
@@ -70,6 +71,9 @@ static rp_status index_pieces(rp_tokenizer *tok, rp_error *err)
     for (size_t i = 0; i < pieces->cap; i++)
         if (pieces->slot[i].id >= 0)
             tok->piece[pieces->slot[i].id] = pieces->text.data + pieces->slot[i].at;
+    /* in Unigram a piece may be there twice, the one that is found not being the unknown one */
+    int32_t unk = tok->lexicon->unk_id;
+    if (unk >= 0 && !tok->piece[unk]) tok->piece[unk] = tok->lexicon->unk;
     for (size_t i = 0; i < tok->added.n; i++)
         tok->piece[tok->added.token[i].id] = tok->added.token[i].content;
     return RP_OK;

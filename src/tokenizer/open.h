@@ -14,6 +14,7 @@
 
 typedef struct rp_settings {
     const char *path;             /* of the tokenizer's own file */
+    char dir[4096];               /* that holds it */
     char config_path[4096];       /* of tokenizer_config.json */
     json_t *config, *map, *added; /* that, special_tokens_map, added_tokens; NULL: absent */
 } rp_settings;
@@ -62,6 +63,18 @@ rp_status rp_recipe_from_vocabulary(rp_recipe *recipe, const char *data, size_t 
                                     const rp_settings *settings, rp_error *err);
 /* Does the file begin with a line of tiktoken's, base64 and a number? */
 bool rp_tiktoken_is(const char *data, size_t size);
+
+/* The class of transformers that a file is meant for: tokenizer_config.json's tokenizer_class
+ * without "Fast", else the one of config.json's model_type, or the type itself where that is not
+ * known. */
+typedef struct rp_class {
+    char name[128];  /* "": nothing but the file counts */
+    const char *key; /* what said so */
+    char path[4096]; /* and where */
+} rp_class;
+rp_status rp_class_find(rp_class *from, const rp_settings *settings, rp_error *err);
+/* RP_EFORMAT: that class is not supported with such a file ("a vocab.txt"). */
+rp_status rp_class_fail(const rp_class *from, const char *file, rp_error *err);
 
 /* For the three above. A member of parts, which takes `value` (NULL: RP_ENOMEM). */
 rp_status rp_recipe_set(rp_recipe *recipe, const char *key, json_t *value, rp_error *err);

@@ -1,5 +1,8 @@
-/* What the files that are not a tokenizer.json have in common: their special and added tokens. */
+/* What the files that are not a tokenizer.json have in common: their special and added tokens, and
+ * which class they are meant for. */
 #include "tokenizer/open.h"
+
+#include "base/io.h"
 
 const char *const rp_role_names[RP_NROLES] = {"bos", "eos", "sep", "unk", "pad", "cls", "mask"};
 
@@ -138,4 +141,58 @@ rp_status rp_recipe_llama_template(rp_recipe *recipe, const rp_settings *setting
     recipe->single = single[bos][eos];
     recipe->pair = pair[bos][eos];
     return RP_OK;
+}
+
+/* ---- which class ---- */
+
+/* The class that AutoTokenizer takes for config.json's model_type; the type itself where there is
+ * none that is known here. */
+static rp_status class_of_model(rp_class *from, const rp_settings *settings, rp_error *err)
+{
+    static const char *const rows[][2] = {{"llama", ""},
+                                          {"t5", "T5Tokenizer"},
+                                          {"mt5", "T5Tokenizer"},
+                                          {"xlm-roberta", "XLMRobertaTokenizer"},
+                                          {"bert", "BertTokenizer"},
+                                          {"distilbert", "BertTokenizer"},
+                                          {"electra", "BertTokenizer"}};
+    json_t *json = NULL;
+    const char *type = NULL;
+    rp_status status =
+        rp_path_join(from->path, sizeof from->path, settings->dir, "config.json", err);
+    if (status || !rp_path_exists(from->path)) return status;
+    status = rp_settings_load(&json, from->path, JSON_DECODE_INT_AS_REAL, err);
+    if (!status) status = rp_json_string(json, "model_type", &type, from->path, err);
+    from->key = "model_type";
+    snprintf(from->name, sizeof from->name, "%s", !status && type ? type : "");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strcmp(from->name, rows[i][0])) continue;
+        strcpy(from->name, rows[i][1]);
+        break;
+    }
+    json_decref(json);
+    return status;
+}
+
+rp_status rp_class_find(rp_class *from, const rp_settings *settings, rp_error *err)
+{
+    const char *value;
+    *from = (rp_class){.key = "tokenizer_class"};
+    memcpy(from->path, settings->config_path, sizeof from->path);
+    rp_status status = rp_json_string(settings->config, from->key, &value, from->path, err);
+    if (status) return status;
+    if (!value) return class_of_model(from, settings, err);
+    char *name = from->name;
+    snprintf(name, sizeof from->name, "%s", value);
+    size_t n = strlen(name);
+    if (n > 4 && !strcmp(name + n - 4, "Fast")) name[n - 4] = '\0';
+    if (!strcmp(name, "PreTrainedTokenizer") || !strcmp(name, "TokenizersBackend")) *name = '\0';
+    return RP_OK;
+}
+
+rp_status rp_class_fail(const rp_class *from, const char *file, rp_error *err)
+{
+    return rp_fail(err, RP_EFORMAT,
+                   "'%s': %s '%s' with %s is not supported without a tokenizer.json", from->path,
+                   from->key, from->name, file);
 }

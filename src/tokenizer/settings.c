@@ -42,14 +42,14 @@ static rp_status directory_of(char dir[PATH_LIMIT], const char *file, rp_error *
 
 rp_status rp_settings_read(rp_settings *settings, const char *file, rp_error *err)
 {
-    char dir[PATH_LIMIT], path[PATH_LIMIT];
+    char path[PATH_LIMIT];
     static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json",
                                         "added_tokens.json"};
     json_t **into[] = {&settings->config, &settings->map, &settings->added};
     *settings = (rp_settings){.path = file};
-    rp_status status = directory_of(dir, file, err);
+    rp_status status = directory_of(settings->dir, file, err);
     for (int i = 0; i < 3 && !status; i++) {
-        status = rp_path_join(path, sizeof path, dir, names[i], err);
+        status = rp_path_join(path, sizeof path, settings->dir, names[i], err);
         if (!status && i == 0) memcpy(settings->config_path, path, sizeof path);
         /* model_max_length may be 10^30 */
         if (!status && rp_path_exists(path))

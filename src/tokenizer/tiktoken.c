@@ -155,7 +155,12 @@ rp_status rp_recipe_from_tiktoken(rp_recipe *recipe, const char *data, size_t si
     rp_piece *piece;
     rp_text text = {0};
     size_t n;
-    rp_status status = read_pieces(&piece, &n, &text, data, size, settings->path, err);
+    rp_class class;
+    rp_status status = rp_class_find(&class, settings, err);
+    if (status) return status;
+    if (*class.name && strcmp(class.name, "LlamaTokenizer"))
+        return rp_class_fail(&class, "a tiktoken model", err);
+    status = read_pieces(&piece, &n, &text, data, size, settings->path, err);
     if (!status) status = rp_bpe_derive(&recipe->lexicon, piece, n, &options, settings->path, err);
     free(piece);
     rp_text_release(&text);

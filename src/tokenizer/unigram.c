@@ -142,6 +142,10 @@ rp_status rp_unigram_from_pieces(rp_lexicon **lexicon, const rp_piece *piece, si
     u->byte_fallback = byte_fallback;
     u->n = n;
     rp_status status = read_pieces(u, piece, n, err);
+    if (!status && unk_id >= 0) {
+        u->base.unk = strndup(piece[unk_id].text, piece[unk_id].len);
+        if (!u->base.unk) status = rp_fail_memory(err, piece[unk_id].len);
+    }
     for (unsigned i = 0; i < 256; i++) {
         char name[8];
         snprintf(name, sizeof name, "<0x%02X>", i);

@@ -157,11 +157,18 @@ static const struct {
     bool of_config;
 } beside[] = {
     {"vocab.txt", "tokenizer_config.json", "{\"tokenizer_class\":\"MPNetTokenizer\"}",
-     ": tokenizer_class 'MPNetTokenizer' of a vocab.txt is not supported without a tokenizer.json",
+     ": tokenizer_class 'MPNetTokenizer' with a vocab.txt is not supported without a "
+     "tokenizer.json",
      true},
     {"tokenizer.model", "tokenizer_config.json", "{\"tokenizer_class\":\"T5TokenizerFast\"}",
-     ": tokenizer_class 'T5Tokenizer' of a BPE model is not supported without a tokenizer.json",
+     ": tokenizer_class 'T5Tokenizer' with a BPE model is not supported without a tokenizer.json",
      true},
+    {"vocab.txt", "config.json", "{\"model_type\":\"mpnet\"}",
+     ": model_type 'mpnet' with a vocab.txt is not supported without a tokenizer.json", true},
+    {"tokenizer.model", "config.json", "{\"model_type\":\"gemma\"}",
+     ": model_type 'gemma' with a BPE model is not supported without a tokenizer.json", true},
+    {"ranks.model", "config.json", "{\"model_type\":\"kimi\"}",
+     ": model_type 'kimi' with a tiktoken model is not supported without a tokenizer.json", true},
     {"vocab.txt", "tokenizer_config.json", "{\"tokenizer_class\":1}",
      ": 'tokenizer_class' is not a string", true},
     {"vocab.txt", "tokenizer_config.json", "{\"do_lower_case\":1}",
@@ -189,6 +196,7 @@ static void what_lies_beside_a_file_is_checked(void **state)
                                         "\x03") BPE;
     rp_test_write_text("vocab.txt", BERT);
     rp_test_write("tokenizer.model", bpe, sizeof bpe - 1);
+    rp_test_write_text("ranks.model", "YQ== 0\n");
     for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
         char want[600];
         rp_tokenizer *tok;
