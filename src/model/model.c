@@ -85,7 +85,11 @@ static rp_status locate(rp_model *m, const rp_model_source *source, rp_error *er
                        "'%s/adapter_config.json': key 'base_model_name_or_path' is missing; name "
                        "the base model",
                        rp_adapter_dir(m->adapter));
-    return rp_model_locate(&m->path, base, source->models, err);
+    rp_error why = {0};
+    s = rp_model_locate(&m->path, base, source->models, &why);
+    return s ? rp_fail(err, s, "base model of adapter '%s': %s", rp_adapter_dir(m->adapter),
+                       why.text)
+             : RP_OK;
 }
 
 rp_status rp_model_open(rp_model **model, const rp_model_source *source, rp_error *err)
