@@ -295,6 +295,20 @@ static void an_encoder_that_no_column_needs_is_told_and_not_opened(void **state)
     assert_string_equal(told.warning, "no column needs the encoder '/nowhere'");
 }
 
+static void an_encoder_may_be_named(void **state)
+{
+    (void)state;
+    rp_features_options o = golden_options();
+    o.bert = "org/bert";
+    o.t5 = "org/t5";
+    o.models = rp_test_tmpdir();
+    o.select = ENCODED;
+    rp_table *table = table_of(&o);
+    assert_int_equal(strncmp(rp_table_comment(table, "bert"), bert, strlen(bert)), 0);
+    assert_int_equal(strncmp(rp_table_comment(table, "t5"), t5, strlen(t5)), 0);
+    rp_table_free(table);
+}
+
 static void an_encoder_that_cannot_be_used_is_named(void **state)
 {
     (void)state;
@@ -365,6 +379,7 @@ int main(void)
         cmocka_unit_test(every_text_is_embedded_once_and_told),
         cmocka_unit_test(the_host_can_stop_the_encoder),
         cmocka_unit_test(an_encoder_that_no_column_needs_is_told_and_not_opened),
+        cmocka_unit_test(an_encoder_may_be_named),
         cmocka_unit_test(an_encoder_that_cannot_be_used_is_named),
         cmocka_unit_test(a_text_without_tokens_is_similar_to_nothing),
     };
