@@ -1,11 +1,11 @@
 #!/bin/sh
 # Tokens a second of one thread against Hugging Face tokenizers (the Rust crate).
 #
-#     bench/tokenize.sh [DATA] [TOKENIZER.json ...]
+#     bench/tokenize.sh [DATA] [TOKENIZER ...]
 #
 # DATA holds data/msmarco-dl (default $RANKPROBE_DATA, then ../shared): 33,011 passages. Tokenizers:
-# those of DATA. Only encoding is timed; texts are in memory. Runs alternate, $ROUNDS (5) of each;
-# the ratio is the median over the rounds, with its range. PYTHON needs tokenizers.
+# those of DATA, and the small Unigram one of the tests. Only encoding is timed; texts are in memory. Runs alternate, $ROUNDS (5) of each;
+# the ratio is the median over the rounds, with its range. PYTHON needs tokenizers and transformers.
 set -eu
 cd "$(dirname "$0")/.."
 data=${1:-${RANKPROBE_DATA:-../shared}}
@@ -17,7 +17,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 [ $# -gt 0 ] || set -- "$data/tokenizers/gpt-neox-20B_tokenizer.json" \
-    "$data/models/stories260k/tokenizer.json"
+    "$data/models/stories260k/tokenizer.json" "$data/tokenizers/llama2_tokenizer.model" \
+    "$data/tokenizers/llama3_tokenizer.model" "$data/tokenizers/bert-base-uncased-vocab.txt" \
+    tests/golden/tokenizer/unigram.json
 
 # shellcheck disable=SC2046
 ${CC:-cc} -O2 -fopenmp -D_GNU_SOURCE -Iinclude -Isrc -o "$work/tokenize" bench/tokenize.c \

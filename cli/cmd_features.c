@@ -9,6 +9,9 @@ static const char about[] =
     "probing code computed them, over the vocabulary of the candidate list) and sim.* "
     "(similarities "
     "of query and passage). A passage is its title and its text, one space between.\n"
+    "With --bert and --t5 there are sim.bert_cosine, sim.t5_cosine, paper.euclidean_bert and "
+    "paper.manhattan_bert as well: of the means of an encoder's last hidden states, query and "
+    "passage encoded separately, 512 tokens at most. Globs leave them out without their encoder.\n"
     "--derive 'NAME = EXPRESSION' adds a column: + - * / ^, parentheses, z(x) (standardised over "
     "all rows), log1p(x), sqrt(x), abs(x) and the names of features and earlier columns. "
     "--derive paper-groups adds the paper's combinations of covered_qt_ratio, mean_tfl and "
@@ -84,6 +87,17 @@ int rp_cmd_features(int argc, char **argv)
          "anserini|msmarco|okapi"},
         {"k1", 0, RP_OPT_NUMBER, &o.k1, "X", "instead of the preset's", NULL},
         {"b", 0, RP_OPT_NUMBER, &o.b, "X", "instead of the preset's", NULL},
+        {"", 0, RP_OPT_FLAG, NULL, NULL, "encoders", NULL},
+        {"bert", 0, RP_OPT_STRING, &o.bert, "DIR",
+         "directory or name of the BERT of sim.bert_cosine, paper.euclidean_bert, "
+         "paper.manhattan_bert",
+         NULL},
+        {"t5", 0, RP_OPT_STRING, &o.t5, "DIR", "directory or name of the T5 of sim.t5_cosine",
+         NULL},
+        {"models", 0, RP_OPT_STRING, &o.models, "DIR", "directory of models by name, looked in before the Hugging Face cache",
+         NULL},
+        {"memory", 0, RP_OPT_BYTES, &o.memory, "BYTES", "memory for an encoder's activations",
+         NULL},
         {"", 0, RP_OPT_FLAG, NULL, NULL, "output", NULL},
         {"format", 0, RP_OPT_STRING, &o.format, "NAME",
          "a table, or SVMlight lines for learning to rank", "tsv|letor"},

@@ -120,7 +120,9 @@ rp_status rp_eval(const rp_eval_options *o, const rp_host *host, rp_error *err);
 
 typedef struct rp_features_options {
     rp_inputs in;              /* collection, queries, run; qrels for the grade column */
-    const char *select;        /* comma separated names or globs, default "mslr.*,sim.*" */
+    /* Comma separated names or globs, default "mslr.*,sim.*". A glob leaves out the columns of an
+     * encoder that is not given. */
+    const char *select;
     const char *analyzer;      /* for mslr.* and sim.*, default "standard" */
     const char *stats;         /* "collection" (default), "pool": N, n_i, avgdl of mslr.* */
     const char *sim_stats;     /* "pool" (default), "collection": idf of sim.* */
@@ -129,6 +131,10 @@ typedef struct rp_features_options {
     double k1, b;              /* NaN: the preset's */
     const char *const *derive; /* [nderive] "name = expression" over columns */
     size_t nderive;
+    /* Encoders of sim.bert_cosine, paper.*_bert and of sim.t5_cosine: Hugging Face directories or
+     * names, looked for as rp_score_options says; NULL: none. */
+    const char *bert, *t5, *models;
+    size_t memory;      /* bytes for activations of an encoder, default 2 GiB */
     const char *format; /* "tsv" (default), "letor" */
     const char *output; /* features.tsv */
     const char *labels; /* label report (tsv), NULL: none */

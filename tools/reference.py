@@ -97,6 +97,9 @@ def run(net, sequences, segments=None):
     embed [sequences, D], the means of the last hidden states; scores where the model has a head."""
     sites, parts, last = Sites(net), {}, []
     body = body_of(net)
+    # A classifier over a decoder scores the last token that is not the pad token; here nothing is padded,
+    # and an eos that is the pad token too, as Pythia's, is the last token all the same.
+    pad, net.config.pad_token_id = net.config.pad_token_id, None
     body.register_forward_hook(lambda m, i, o: last.append(o[0].detach()))
     for n, ids in enumerate(sequences):
         inputs = dict(input_ids=torch.tensor([ids]))
@@ -109,6 +112,7 @@ def run(net, sequences, segments=None):
         if out.get('logits') is not None and out.logits.shape == (1, 1):
             parts.setdefault('scores', []).append(out.logits.reshape(1))
         parts.setdefault('embed', []).append(last.pop().reshape(len(ids), -1).double().mean(0, keepdim=True).float())
+    net.config.pad_token_id = pad
     values = {k: torch.cat(v).contiguous() for k, v in parts.items()}
     starts = [0]
     for ids in sequences:

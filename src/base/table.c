@@ -216,8 +216,7 @@ const char *rp_table_comment(const rp_table *table, const char *key)
 
 /* ---- globs ---- */
 
-/* The next element of a comma separated list, blanks trimmed; false at the end. */
-static bool next_glob(const char **list, char *glob, size_t cap)
+bool rp_globs_next(const char **list, char *glob, size_t cap)
 {
     while (**list) {
         const char *from = *list + strspn(*list, " ");
@@ -236,7 +235,7 @@ static bool next_glob(const char **list, char *glob, size_t cap)
 bool rp_globs_match(const char *globs, const char *name)
 {
     char glob[256];
-    while (next_glob(&globs, glob, sizeof glob)) {
+    while (rp_globs_next(&globs, glob, sizeof glob)) {
         if (fnmatch(glob, name, 0) == 0) return true;
     }
     return false;
@@ -247,7 +246,7 @@ rp_status rp_globs_check(const char *globs, const char *const *names, size_t n, 
 {
     char glob[256];
     size_t count = 0;
-    for (; next_glob(&globs, glob, sizeof glob); count++) {
+    for (; rp_globs_next(&globs, glob, sizeof glob); count++) {
         size_t i = 0;
         while (i < n && fnmatch(glob, names[i], 0) != 0) i++;
         if (i == n) return rp_fail(err, RP_EARG, "no %s matches '%s'", what, glob);

@@ -25,6 +25,8 @@ rp_status rp_table_number(const rp_table *table, size_t row, size_t column, doub
 /* Value of a comment line "# key: value", NULL when there is none. */
 const char *rp_table_comment(const rp_table *table, const char *key);
 
+/* The next element of a comma separated list, blanks trimmed; moves *list on, false at the end. */
+bool rp_globs_next(const char **list, char *glob, size_t cap);
 /* Does `name` match the comma separated list of globs (fnmatch)? */
 bool rp_globs_match(const char *globs, const char *name);
 /* RP_EARG naming the first element of `globs` that matches none of names[n]. */

@@ -22,15 +22,41 @@ static size_t find(const rp_columns *c, const char *name)
     return SIZE_MAX;
 }
 
-static rp_status select_features(rp_columns *c, const char *select, rp_error *err)
+static rp_status fail_lacking(const rp_feature *f, const rp_features_options *o, rp_error *err)
+{
+    return rp_fail(err, RP_EARG, "no encoder for '%s': give a model directory as '%s'", f->name,
+                   rp_feature_lacks(f, o));
+}
+
+/* Every element of the list must match a feature that can be computed; others that it matches are
+ * left out. */
+static rp_status check_encoders(const rp_features_options *o, rp_error *err)
+{
+    char glob[256];
+    for (const char *rest = o->select; rp_globs_next(&rest, glob, sizeof glob);) {
+        const rp_feature *lacking = NULL;
+        bool any = false;
+        for (size_t i = 0; i < rp_features_count; i++) {
+            const rp_feature *f = &rp_features_table[i];
+            if (!rp_globs_match(glob, f->name)) continue;
+            any |= !rp_feature_lacks(f, o);
+            if (!lacking && rp_feature_lacks(f, o)) lacking = f;
+        }
+        if (!any && lacking) return fail_lacking(lacking, o, err);
+    }
+    return RP_OK;
+}
+
+static rp_status select_features(rp_columns *c, const rp_features_options *o, rp_error *err)
 {
     const char **names = rp_alloc(rp_features_count, sizeof *names);
     if (!names) return rp_fail_memory(err, rp_features_count * sizeof *names);
     for (size_t i = 0; i < rp_features_count; i++) names[i] = rp_features_table[i].name;
-    rp_status status = rp_globs_check(select, names, rp_features_count, "feature", err);
+    rp_status status = rp_globs_check(o->select, names, rp_features_count, "feature", err);
+    if (!status) status = check_encoders(o, err);
     for (size_t i = 0; i < rp_features_count && !status; i++) {
         const rp_feature *f = &rp_features_table[i];
-        bool hidden = !rp_globs_match(select, f->name);
+        bool hidden = rp_feature_lacks(f, o) || !rp_globs_match(o->select, f->name);
         status = add(c, (rp_column){f->name, f->meaning, f, .hidden = hidden}, err);
     }
     free(names);
@@ -38,7 +64,7 @@ static rp_status select_features(rp_columns *c, const char *select, rp_error *er
 }
 
 static rp_status resolve(rp_columns *c, rp_column *derived, bool *used, const char *definition,
-                         rp_error *err)
+                         const rp_features_options *o, rp_error *err)
 {
     const rp_expression *e = derived->expression;
     size_t n = rp_expression_columns(e);
@@ -50,13 +76,16 @@ static rp_status resolve(rp_columns *c, rp_column *derived, bool *used, const ch
             return rp_fail(err, RP_EARG, "'%.200s' position %zu: no column '%.100s'", definition,
                            rp_expression_position(e, i), rp_expression_column(e, i));
         }
+        const rp_feature *f = c->column[at].feature;
+        if (f && rp_feature_lacks(f, o)) return fail_lacking(f, o, err);
         derived->source[i] = at;
         if (at < rp_features_count) used[at] = true;
     }
     return RP_OK;
 }
 
-static rp_status add_derived(rp_columns *c, bool *used, const char *definition, rp_error *err)
+static rp_status add_derived(rp_columns *c, bool *used, const char *definition,
+                             const rp_features_options *o, rp_error *err)
 {
     rp_column derived = {0};
     rp_status status = rp_expression_parse(&derived.expression, definition, err);
@@ -70,7 +99,7 @@ static rp_status add_derived(rp_columns *c, bool *used, const char *definition, 
         status = rp_fail(err, RP_EARG, "'%.200s': there is a column '%.100s' already", definition,
                          derived.name);
     }
-    if (!status) status = resolve(c, &derived, used, definition, err);
+    if (!status) status = resolve(c, &derived, used, definition, o, err);
     if (!status) status = add(c, derived, err);
     if (status) {
         free(derived.source);
@@ -99,17 +128,18 @@ static rp_status compact(rp_columns *c, const bool *used, rp_error *err)
     return RP_OK;
 }
 
-rp_status rp_columns_init(rp_columns *c, const char *select, const char *const *derive,
-                          size_t nderive, rp_error *err)
+rp_status rp_columns_init(rp_columns *c, const rp_features_options *o, rp_error *err)
 {
     *c = (rp_columns){0};
     bool *used = rp_alloc(rp_features_count, sizeof *used);
     if (!used) return rp_fail_memory(err, rp_features_count);
-    rp_status status = select_features(c, select, err);
-    for (size_t i = 0; i < nderive && !status; i++) {
-        const char *const *preset = rp_expression_preset(derive[i]);
-        if (!preset) status = add_derived(c, used, derive[i], err);
-        for (; preset && *preset && !status; preset++) status = add_derived(c, used, *preset, err);
+    rp_status status = select_features(c, o, err);
+    for (size_t i = 0; i < o->nderive && !status; i++) {
+        const char *const *preset = rp_expression_preset(o->derive[i]);
+        if (!preset) status = add_derived(c, used, o->derive[i], o, err);
+        for (; preset && *preset && !status; preset++) {
+            status = add_derived(c, used, *preset, o, err);
+        }
     }
     if (!status) status = compact(c, used, err);
     free(used);

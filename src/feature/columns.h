@@ -23,10 +23,10 @@ typedef struct rp_columns {
     size_t rows;
 } rp_columns;
 
-/* select: globs over the table's names (RP_EARG naming one that matches nothing); derive:
- * definitions and names of presets. */
-rp_status rp_columns_init(rp_columns *c, const char *select, const char *const *derive,
-                          size_t nderive, rp_error *err);
+/* The columns that o->select and o->derive ask for. RP_EARG names a glob that matches nothing, and a
+ * feature that was asked for (by name, by a glob that matches no other, in an expression) without
+ * the encoder that it needs. */
+rp_status rp_columns_init(rp_columns *c, const rp_features_options *o, rp_error *err);
 void rp_columns_release(rp_columns *c);
 bool rp_columns_have(const rp_columns *c, rp_family family);
 /* Room for the values. */

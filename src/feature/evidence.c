@@ -134,6 +134,9 @@ rp_status rp_evidence_maker_new(rp_evidence_maker **maker, rp_family family,
     case RP_SIM:
         prepare_sim(m);
         break;
+    case RP_BERT:
+    case RP_T5: /* embeddings, not terms */
+        break;
     }
     *maker = m;
     return RP_OK;
@@ -228,6 +231,9 @@ void rp_evidence_make(rp_evidence_maker *m, rp_evidence *e, size_t d)
         break;
     case RP_SIM:
         make_sim(m, e);
+        break;
+    case RP_BERT:
+    case RP_T5: /* embeddings, not terms */
         break;
     }
 }

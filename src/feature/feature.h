@@ -7,7 +7,8 @@
  *            vocabulary of the candidate list, in scikit-learn's analysis
  *   sim.*    similarities of query and passage
  *
- * A pair without query terms or without passage terms has 0 in every mslr.* and sim.* column.
+ * A pair without query terms or without passage terms has 0 in every mslr.* and sim.* column but
+ * those of encoders, which look at tokens.
  */
 #ifndef RP_FEATURE_FEATURE_H
 #define RP_FEATURE_FEATURE_H
@@ -15,7 +16,8 @@
 #include "feature/candidates.h"
 #include "retrieve/bm25.h"
 
-typedef enum rp_family { RP_MSLR, RP_PAPER, RP_SIM } rp_family;
+/* Features of one evidence. The last two are of embeddings: their names are sim.* or paper.*. */
+typedef enum rp_family { RP_MSLR, RP_PAPER, RP_SIM, RP_BERT, RP_T5 } rp_family;
 
 typedef struct rp_moments {
     double sum, min, max, mean, var; /* var: population */
@@ -37,6 +39,9 @@ typedef struct rp_evidence {
     const rp_weighted *query_w, *doc_w; /* [nquery_w], [ndoc_w] ascending terms */
     size_t nquery_w, ndoc_w;
     const double *background; /* [nquery] */
+    /* bert and t5: mean-pooled embeddings (encoder.h) */
+    const float *query_x, *doc_x; /* [width] */
+    size_t width;
 } rp_evidence;
 
 typedef struct rp_feature {
@@ -47,6 +52,9 @@ typedef struct rp_feature {
 
 extern const rp_feature rp_features_table[];
 extern const size_t rp_features_count;
+/* The option ("bert", "t5") that the feature needs and o does not give; NULL: it can be computed.
+ */
+const char *rp_feature_lacks(const rp_feature *f, const rp_features_options *o);
 
 /* The similarities' functions, in similarity.c. */
 double rp_similarity_cosine(const rp_evidence *e);
@@ -55,6 +63,9 @@ double rp_similarity_manhattan(const rp_evidence *e);
 double rp_similarity_kl(const rp_evidence *e);
 double rp_similarity_js(const rp_evidence *e);
 double rp_similarity_paper_kl(const rp_evidence *e);
+double rp_similarity_embedded_cosine(const rp_evidence *e); /* 0 where an embedding is 0 */
+double rp_similarity_embedded_euclidean(const rp_evidence *e);
+double rp_similarity_embedded_manhattan(const rp_evidence *e);
 
 /* ---- from bags to evidence ---- */
 
@@ -76,7 +87,7 @@ typedef struct rp_feature_settings {
 
 /* Per thread and list: weights that all pairs of a list share. */
 typedef struct rp_evidence_maker rp_evidence_maker;
-/* family: whose evidence is made; list and settings must outlive it. */
+/* family: whose evidence is made, one of terms; list and settings must outlive it. */
 rp_status rp_evidence_maker_new(rp_evidence_maker **maker, rp_family family,
                                 const rp_candidates *list, const rp_feature_settings *settings,
                                 rp_error *err);

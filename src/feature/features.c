@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/memory.h"
+#include "feature/encoder.h"
 #include "feature/write.h"
 #include "retrieve/scan.h"
 
@@ -19,6 +20,7 @@ void rp_features_options_init(rp_features_options *o)
                                .bm25 = "anserini",
                                .k1 = NAN,
                                .b = NAN,
+                               .memory = (size_t)2 << 30,
                                .format = "tsv",
                                .output = "-"};
     rp_inputs_init(&o->in);
@@ -38,6 +40,7 @@ typedef struct job {
     rp_pairs pairs;
     rp_columns columns;
     bool mslr, paper, sim;
+    rp_encoder *bert, *t5; /* NULL: no column needs it */
     bool scan, sim_scan; /* mslr or sim.kl, sim's idf look at the collection */
     rp_feature_settings settings;
     topic *topic;         /* [ntopics] in the analysis of mslr and sim */
@@ -68,6 +71,8 @@ static void release(job *j)
     free(j->n);
     free(j->cf);
     free(j->errors);
+    rp_encoder_free(j->bert);
+    rp_encoder_free(j->t5);
     rp_columns_release(&j->columns);
     rp_pairs_release(&j->pairs);
 }
@@ -89,7 +94,7 @@ static rp_status check(job *j, rp_error *err)
     if (!status) status = check_choice(o->format, "tsv", "letor", "format", err);
     if (!status) status = rp_idf_find(&j->settings.idf, o->idf, err);
     if (!status) status = rp_bm25_find(&j->settings.bm25, o->bm25, o->k1, o->b, err);
-    if (!status) status = rp_columns_init(&j->columns, o->select, o->derive, o->nderive, err);
+    if (!status) status = rp_columns_init(&j->columns, o, err);
     if (status) return status;
     j->mslr = rp_columns_have(&j->columns, RP_MSLR);
     j->paper = rp_columns_have(&j->columns, RP_PAPER);
@@ -101,6 +106,16 @@ static rp_status check(job *j, rp_error *err)
         return rp_fail(err, RP_EARG,
                        "no collection to take statistics from; name one, or ask for stats 'pool'");
     }
+    return RP_OK;
+}
+
+static rp_status open_encoder(const job *j, rp_encoder **encoder, rp_family family,
+                              const char *path, rp_error *err)
+{
+    const rp_model_source source = {.path = path, .models = j->o->models};
+    if (!path) return RP_OK;
+    if (rp_columns_have(&j->columns, family)) return rp_encoder_open(encoder, &source, err);
+    rp_host_warn(j->host, "no column needs the encoder '%s'", path);
     return RP_OK;
 }
 
@@ -283,8 +298,42 @@ static rp_status fill(job *j, rp_error *err)
     if (status) return status;
 #pragma omp parallel for schedule(dynamic) num_threads(j->threads)
     for (size_t t = 0; t < j->pairs.ntopics; t++) fill_topic(j, t, &j->errors[t]);
-    status = first_error(j, err);
-    return status ? status : rp_columns_derive(&j->columns, j->pairs.pair, err);
+    return first_error(j, err);
+}
+
+static rp_status fill_embedded(job *j, const rp_encoder *encoder, rp_family family,
+                               const rp_passages *texts, rp_error *err)
+{
+    if (!encoder) return RP_OK;
+    size_t D = rp_encoder_about(encoder)->width;
+    const rp_encoder_work work = {
+        .memory = j->o->memory,
+        .threads = j->threads,
+        .what = family == RP_BERT ? "embedding texts by bert" : "embedding texts by t5",
+        .host = j->host};
+    float *x = rp_alloc(texts->n + 1, D * sizeof *x);
+    if (!x) return rp_fail_memory(err, texts->n * D * sizeof *x);
+    rp_status status = rp_encoder_embed(encoder, x, texts->item, texts->n, &work, err);
+    for (size_t i = 0; i < j->pairs.n && !status; i++) {
+        const rp_evidence e = {.query_x = x + j->pairs.pair[i].topic * D,
+                               .doc_x = x + texts->of_pair[i] * D,
+                               .width = D};
+        rp_columns_fill(&j->columns, i, family, &e);
+    }
+    free(x);
+    return status;
+}
+
+/* One encoder after the other, so that only one's embeddings are in memory. */
+static rp_status fill_similarities(job *j, rp_error *err)
+{
+    rp_passages texts;
+    if (!j->bert && !j->t5) return RP_OK;
+    rp_status status = rp_passages_init(&texts, &j->pairs, err);
+    if (!status) status = fill_embedded(j, j->bert, RP_BERT, &texts, err);
+    if (!status) status = fill_embedded(j, j->t5, RP_T5, &texts, err);
+    rp_passages_release(&texts);
+    return status;
 }
 
 static void count_empty(job *j)
@@ -310,6 +359,8 @@ static rp_status run(job *j, rp_error *err)
     if (!status) status = rp_out_check(j->o->output, inputs, 4, err);
     if (!status) status = rp_out_check(j->o->labels, inputs, 4, err);
     if (!status) status = rp_out_distinct(j->o->output, j->o->labels, err);
+    if (!status) status = open_encoder(j, &j->bert, RP_BERT, j->o->bert, err);
+    if (!status) status = open_encoder(j, &j->t5, RP_T5, j->o->t5, err);
     if (!status) status = rp_pairs_load(&j->pairs, &j->o->in, j->host, err);
     if (status) return status;
     j->errors = rp_alloc(j->pairs.ntopics + 1, sizeof *j->errors);
@@ -322,10 +373,14 @@ static rp_status run(job *j, rp_error *err)
     }
     if (j->scan && !status) status = scan_collection(j, err);
     if (!status) status = fill(j, err);
+    if (!status) status = fill_similarities(j, err);
+    if (!status) status = rp_columns_derive(&j->columns, j->pairs.pair, err);
     if (status) return status;
     count_empty(j);
     const rp_features_origin origin = {.o = j->o,
                                        .host = j->host,
+                                       .bert = j->bert,
+                                       .t5 = j->t5,
                                        .scanned = j->scan,
                                        .documents = (double)j->totals.documents,
                                        .avgdl = (double)j->totals.terms /

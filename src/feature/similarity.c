@@ -103,3 +103,31 @@ double rp_similarity_paper_kl(const rp_evidence *e)
     }
     return sum;
 }
+
+/* ---- of embeddings ---- */
+
+double rp_similarity_embedded_cosine(const rp_evidence *e)
+{
+    double qd = 0, qq = 0, dd = 0;
+    for (size_t i = 0; i < e->width; i++) {
+        double q = e->query_x[i], d = e->doc_x[i];
+        qd += q * d;
+        qq += q * q;
+        dd += d * d;
+    }
+    return qq > 0 && dd > 0 ? qd / (sqrt(qq) * sqrt(dd)) : 0;
+}
+
+double rp_similarity_embedded_euclidean(const rp_evidence *e)
+{
+    double sum = 0;
+    for (size_t i = 0; i < e->width; i++) sum += squared(e->query_x[i], e->doc_x[i]);
+    return sqrt(sum);
+}
+
+double rp_similarity_embedded_manhattan(const rp_evidence *e)
+{
+    double sum = 0;
+    for (size_t i = 0; i < e->width; i++) sum += absolute(e->query_x[i], e->doc_x[i]);
+    return sum;
+}

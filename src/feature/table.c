@@ -85,13 +85,28 @@ const rp_feature rp_features_table[] = {
     PAPER("bm25", bm25, "rank_bm25's BM25Okapi with the list as corpus"),
     {"paper.kl", "KL divergence of the term distributions, 1e-10 inside both logarithms", RP_PAPER,
      rp_similarity_paper_kl},
+    {"paper.euclidean_bert", "Euclidean distance of the BERT embeddings, not normalised", RP_BERT,
+     rp_similarity_embedded_euclidean},
+    {"paper.manhattan_bert", "Manhattan distance of the BERT embeddings, not normalised", RP_BERT,
+     rp_similarity_embedded_manhattan},
     SIM("tfidf_cosine", cosine, "cosine of the tf*idf vectors"),
     SIM("euclidean", euclidean, "Euclidean distance of the normalised tf*idf vectors"),
     SIM("manhattan", manhattan, "Manhattan distance of the normalised tf*idf vectors"),
     SIM("kl", kl, "KL divergence of query from Dirichlet-smoothed passage model, mu 2000"),
     SIM("js", js, "Jensen-Shannon divergence of the term distributions"),
+    {"sim.bert_cosine", "cosine of the mean-pooled BERT embeddings (--bert)", RP_BERT,
+     rp_similarity_embedded_cosine},
+    {"sim.t5_cosine", "cosine of the mean-pooled T5 encoder's embeddings (--t5)", RP_T5,
+     rp_similarity_embedded_cosine},
 };
 const size_t rp_features_count = sizeof rp_features_table / sizeof *rp_features_table;
+
+const char *rp_feature_lacks(const rp_feature *f, const rp_features_options *o)
+{
+    if (f->family == RP_BERT && !o->bert) return "bert";
+    if (f->family == RP_T5 && !o->t5) return "t5";
+    return NULL;
+}
 
 const char *rp_features_at(size_t i, const char **meaning)
 {

@@ -1,6 +1,7 @@
 #include "feature/write.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -11,6 +12,18 @@
 #include "feature/labels.h"
 
 #define NUMBER_CAP RP_FEATURES_NUMBER
+
+/* The path and what it held: a model is not among the inputs, whose checksums are of bytes alone. */
+static void write_encoder(FILE *file, const char *option, const rp_encoder *encoder)
+{
+    if (!encoder) return;
+    const rp_model_info *m = rp_encoder_about(encoder);
+    fprintf(file, "# %s: ", option);
+    for (const char *c = m->path; *c; c++) putc((unsigned char)*c < 0x20 ? ' ' : *c, file);
+    fprintf(file, " %s:%016" PRIx64 " tokenizer:%016" PRIx64 " mean of all tokens, %zu at most\n",
+            m->family, m->fingerprint, rp_encoder_tokenizer_checksum(encoder),
+            rp_encoder_tokens(encoder));
+}
 
 static rp_status write_origin(FILE *file, const rp_features_origin *origin, rp_error *err)
 {
@@ -30,6 +43,8 @@ static rp_status write_origin(FILE *file, const rp_features_origin *origin, rp_e
     fprintf(file, "# idf: %s\n# bm25: %s\n", o->idf, o->bm25);
     if (o->k1 == o->k1) fprintf(file, "# k1: %.9g\n", o->k1);
     if (o->b == o->b) fprintf(file, "# b: %.9g\n", o->b);
+    write_encoder(file, "bert", origin->bert);
+    write_encoder(file, "t5", origin->t5);
     fprintf(file, "# empty: %zu pairs without query terms or passage terms\n", origin->empty);
     return RP_OK;
 }

@@ -3,11 +3,13 @@
 #define RP_FEATURE_WRITE_H
 
 #include "feature/columns.h"
+#include "feature/encoder.h"
 
 /* How the numbers came about, for the `#` lines. */
 typedef struct rp_features_origin {
     const rp_features_options *o;
     const rp_host *host;
+    const rp_encoder *bert, *t5; /* NULL: not used */
     bool scanned; /* world is the collection */
     double documents, avgdl;
     size_t empty; /* pairs without query terms or passage terms */

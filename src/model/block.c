@@ -28,10 +28,12 @@ static size_t rank_of(const rp_part *part)
     return part->lora.a ? part->lora.a->shape[0] : 0;
 }
 
-/* Rows of a matrix whose rows lie apart or get an adapter are put together here first. */
-static bool is_plain(const rp_part *part)
+/* Whether the rows of a panel lie one after the other and are final: else they are put together
+ * first. */
+static bool is_plain(const rp_part *part, const rp_backend *be)
 {
-    return part->place.group == part->place.N && !part->lora.a;
+    const rp_place *p = &part->place;
+    return (p->group == p->N || p->group % be->panel_rows == 0) && !part->lora.a;
 }
 
 size_t rp_fold_size(const rp_part *parts, size_t n, const rp_backend *be, int threads)
@@ -39,7 +41,7 @@ size_t rp_fold_size(const rp_part *parts, size_t n, const rp_backend *be, int th
     size_t most = 0;
     for (size_t i = 0; i < n; i++) {
         size_t K = parts[i].place.K, r = rank_of(&parts[i]);
-        if (!parts[i].weight || is_plain(&parts[i])) continue;
+        if (!parts[i].weight || is_plain(&parts[i], be)) continue;
         size_t size = r * K + (size_t)threads * (be->panel_rows * K + padded(r));
         if (size > most) most = size;
     }
@@ -63,16 +65,16 @@ static void fold_row(float *row, const rp_part *part, size_t i, const float *a, 
 static void pack(float *panels, const rp_part *part, float *fold, const rp_backend *be, int threads)
 {
     size_t N = part->place.N, K = part->place.K, r = rank_of(part), step = be->panel_rows;
-    bool plain = is_plain(part);
-    const unsigned char *bytes = (const unsigned char *)part->weight->data +
-                                 part->place.first * K * rp_dtype_size(part->weight->dtype);
+    bool plain = is_plain(part, be);
+    const unsigned char *bytes = part->weight->data;
+    size_t row = K * rp_dtype_size(part->weight->dtype);
     if (r) rp_tensor_read(fold, part->lora.a, 0, r * K);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (size_t i = 0; i < N; i += step) {
         size_t end = i + step < N ? i + step : N;
         if (plain) {
-            be->panels_pack(panels, bytes + i * K * rp_dtype_size(part->weight->dtype),
-                            part->weight->dtype, i, end, K);
+            be->panels_pack(panels, bytes + tensor_row(&part->place, i) * row, part->weight->dtype,
+                            i, end, K);
             continue;
         }
         float *rows = fold + r * K + (size_t)omp_get_thread_num() * (step * K + padded(r));

@@ -37,7 +37,7 @@ static rp_status describe(rp_model *m, rp_error *err)
     rp_status s = rp_path_join(config, sizeof config, m->path, "config.json", err);
     if (!s) s = rp_checksum_path(&sum, config, err);
     if (!s && m->adapter) sum ^= rp_adapter_fingerprint(m->adapter);
-    if (!s) s = rp_weights_fingerprint(&print, &m->weights, sum, err);
+    if (!s) s = rp_checkpoint_fingerprint(&print, &m->weights.files, sum, err);
     rp_config_describe(c, m->details, sizeof m->details);
     m->info = (rp_model_info){
         .family = c->family,
@@ -58,7 +58,8 @@ static rp_status describe(rp_model *m, rp_error *err)
         .dtype = rp_dtype_name(m->weights.embedding->dtype),
         .has_score = m->weights.score.weight != NULL,
         .score_tensor = rp_score_tensor(c),
-        .parameters = rp_weights_parameters(&m->weights) + rp_adapter_parameters(m->adapter),
+        .parameters = rp_weights_parameters(&m->weights) +
+                      (m->adapter ? rp_adapter_parameters(m->adapter) : 0),
         .fingerprint = print,
     };
     return s;
@@ -84,7 +85,11 @@ static rp_status locate(rp_model *m, const rp_model_source *source, rp_error *er
                        "'%s/adapter_config.json': key 'base_model_name_or_path' is missing; name "
                        "the base model",
                        rp_adapter_dir(m->adapter));
-    return rp_model_locate(&m->path, base, source->models, err);
+    rp_error why = {0};
+    s = rp_model_locate(&m->path, base, source->models, &why);
+    return s ? rp_fail(err, s, "base model of adapter '%s': %s", rp_adapter_dir(m->adapter),
+                       why.text)
+             : RP_OK;
 }
 
 rp_status rp_model_open(rp_model **model, const rp_model_source *source, rp_error *err)
@@ -138,7 +143,12 @@ rp_status rp_model_check_site(const rp_model *model, rp_site site, rp_error *err
 
 rp_status rp_model_require_score(const rp_model *model, rp_error *err)
 {
-    if (model->weights.score.weight) return RP_OK;
-    return rp_fail(err, RP_EFORMAT, "'%s': no score head: tensor '%s' is missing", model->path,
-                   model->info.score_tensor);
+    const rp_model_info *m = &model->info;
+    if (m->has_score) return RP_OK;
+    if (m->adapter)
+        return rp_fail(err, RP_EFORMAT,
+                       "'%s': no score head: tensor '%s' is missing, in the base model '%s' too",
+                       m->adapter, m->score_tensor, m->path);
+    return rp_fail(err, RP_EFORMAT, "'%s': no score head: tensor '%s' is missing", m->path,
+                   m->score_tensor);
 }

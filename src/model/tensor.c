@@ -48,12 +48,13 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const digest *)a)->tensor->name, ((const digest *)b)->tensor->name);
 }
 
-rp_status rp_weights_fingerprint(uint64_t *sum, const rp_weights *w, uint64_t seed, rp_error *err)
+rp_status rp_checkpoint_fingerprint(uint64_t *sum, const rp_checkpoint *checkpoint, uint64_t seed,
+                                    rp_error *err)
 {
-    size_t n = rp_checkpoint_count(&w->files);
+    size_t n = rp_checkpoint_count(checkpoint);
     digest *d = rp_alloc(n, sizeof *d);
     if (!d) return rp_fail_memory(err, n * sizeof *d);
-    for (size_t i = 0; i < n; i++) d[i].tensor = rp_checkpoint_at(&w->files, i, NULL);
+    for (size_t i = 0; i < n; i++) d[i].tensor = rp_checkpoint_at(checkpoint, i, NULL);
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < n; i++) {
         const rp_tensor *t = d[i].tensor;

@@ -44,7 +44,8 @@ typedef struct finder {
     const rp_weights *weights;
     rp_adapter *adapter;
     const char *dir, *prefix;
-    rp_map *known; /* names that belong to the model */
+    const char *adapted; /* the prefix in the model that the adapter was trained on */
+    rp_map *known;       /* names that belong to the model */
     rp_error *err;
 } finder;
 
@@ -69,7 +70,7 @@ static const rp_tensor *find_old(finder *f, char *name, const char **path)
 /* The tensor prefix + name, the adapter's copy first; full <- what it is called. */
 static const rp_tensor *find(finder *f, char full[NAME_SIZE], const char *name, const char **path)
 {
-    const rp_tensor *t = rp_adapter_saved(f->adapter, f->prefix, name, path);
+    const rp_tensor *t = f->adapter ? rp_adapter_saved(f->adapter, f->adapted, name, path) : NULL;
     snprintf(full, NAME_SIZE, "%s%s", f->prefix, name);
     const rp_tensor *base = rp_checkpoint_find(&f->weights->files, full, t ? NULL : path);
     if (!base) base = find_old(f, full, t ? NULL : path);
@@ -113,8 +114,8 @@ static rp_status take_part(finder *f, rp_part *out, const rp_place *place, const
     out->place = *place;
     snprintf(name, sizeof name, "%s.weight", module);
     rp_status s = take(f, &out->weight, name, place->rows, place->K);
-    if (!s && place->K)
-        s = rp_adapter_take(f->adapter, &out->lora, f->prefix, module, place->rows, place->K,
+    if (!s && place->K && f->adapter)
+        s = rp_adapter_take(f->adapter, &out->lora, f->adapted, module, place->rows, place->K,
                             f->err);
     if (s || !place->bias) return s;
     snprintf(name, sizeof name, "%s.bias", module);
@@ -143,11 +144,19 @@ static rp_status take_layer(finder *f, rp_part *layer, const rp_config *c, size_
     return s;
 }
 
+static bool there(finder *f, const char *name)
+{
+    char full[NAME_SIZE];
+    return find(f, full, name, NULL) != NULL;
+}
+
 static rp_status take_embeddings(finder *f, rp_weights *w, const rp_config *c)
 {
     char name[NAME_SIZE];
     size_t E = c->embedding_width;
     snprintf(name, sizeof name, "%s.weight", namings[c->naming].embedding);
+    /* Of the two names of T5's one table a checkpoint has either or both. */
+    if (c->naming == RP_NAMING_T5 && !there(f, name)) strcpy(name, "encoder.embed_tokens.weight");
     rp_status s = take(f, &w->embedding, name, c->vocabulary, E);
     if (!s && c->naming == RP_NAMING_BERT) {
         s = take(f, &w->position, "embeddings.position_embeddings.weight", c->positions, E);
@@ -166,27 +175,21 @@ static rp_status take_embeddings(finder *f, rp_weights *w, const rp_config *c)
 
 /* ---- the score head ---- */
 
-static bool there(finder *f, const char *name)
-{
-    char full[NAME_SIZE];
-    return find(f, full, name, NULL) != NULL;
-}
-
 /* The head stands beside the model, not inside: no prefix; BERT's pooler is inside. */
-static rp_status take_head(finder *f, rp_weights *w, const rp_config *c, const char *prefix)
+static rp_status take_head(finder *f, rp_weights *w, const rp_config *c)
 {
+    finder inside = *f;
     char bias[NAME_SIZE];
     const char *module = score_module(c);
     rp_status s = RP_OK;
-    f->prefix = "";
+    f->prefix = f->adapted = "";
     if (!there(f, rp_score_tensor(c))) return RP_OK;
     snprintf(bias, sizeof bias, "%s.bias", module);
     s = take_module(f, &w->score, module, 1, c->width, there(f, bias));
     if (s || c->head == RP_HEAD_LAST) return s;
     bool pooler = c->head == RP_HEAD_POOLER;
-    f->prefix = pooler ? prefix : "";
-    return take_module(f, &w->dense, pooler ? "pooler.dense" : "classifier.dense", c->width,
-                       c->width, true);
+    return take_module(pooler ? &inside : f, &w->dense,
+                       pooler ? "pooler.dense" : "classifier.dense", c->width, c->width, true);
 }
 
 /* ---- what is left over ---- */
@@ -259,11 +262,20 @@ static const char *find_prefix(const rp_weights *w, const rp_config *c)
                : n->prefixes[0];
 }
 
+/* An adapter's names have the prefix of the model with a head that was fine-tuned, whatever the
+ * base checkpoint was saved as. */
+static const char *adapted_prefix(const rp_config *c)
+{
+    const char *const *all = namings[c->naming].prefixes;
+    if (c->naming != RP_NAMING_BERT) return all[0];
+    return strcmp(c->family, "electra") == 0 ? "electra." : c->skips_pad ? "roberta." : "bert.";
+}
+
 static rp_status assign(rp_weights *w, const rp_config *c, const char *dir, rp_adapter *adapter,
                         rp_error *err)
 {
     const char *prefix = find_prefix(w, c), *norm = namings[c->naming].final_norm;
-    finder f = {w, adapter, dir, prefix, rp_map_new(), err};
+    finder f = {w, adapter, dir, prefix, adapted_prefix(c), rp_map_new(), err};
     rp_status s = f.known ? RP_OK : rp_fail_memory(err, 1);
     if (!s) s = take_embeddings(&f, w, c);
     if (!s && !(w->layer = rp_alloc(c->layers, RP_WEIGHTS * sizeof *w->layer)))
@@ -272,9 +284,9 @@ static rp_status assign(rp_weights *w, const rp_config *c, const char *dir, rp_a
         s = take_layer(&f, w->layer + l * RP_WEIGHTS, c, l);
     if (!s && norm)
         s = take_module(&f, &w->final_norm, norm, c->width, 0, c->norm == RP_NORM_LAYER);
-    if (!s) s = take_head(&f, w, c, prefix);
+    if (!s) s = take_head(&f, w, c);
     if (!s) s = check_unknown(&f, c, prefix);
-    if (!s) s = rp_adapter_check(adapter, err);
+    if (!s && adapter) s = rp_adapter_check(adapter, err);
     rp_map_free(f.known);
     return s;
 }

@@ -64,9 +64,6 @@ rp_status rp_weights_open(rp_weights *weights, const rp_config *config, const ch
                           rp_adapter *adapter, rp_error *err);
 void rp_weights_release(rp_weights *weights);
 uint64_t rp_weights_parameters(const rp_weights *weights); /* of the checkpoint's tensors */
-/* Of names, shapes, dtypes and bytes of all tensors, whatever the shards and the threads. */
-rp_status rp_weights_fingerprint(uint64_t *sum, const rp_weights *weights, uint64_t seed,
-                                 rp_error *err);
 /* out [n] <- elements at .. at + n - 1 as f32 */
 void rp_tensor_read(float *out, const rp_tensor *tensor, size_t at, size_t n);
 /* Tells the system that the pages of a tensor may be given back until they are read again. */

@@ -119,7 +119,7 @@ static void say_tokenizer(const doctor *d)
 {
     static const char *const roles[] = {"bos", "eos", "cls", "sep", "unk", "pad", "mask"};
 
-    say(d, "tokenizer", "%s", d->work.tokenizer_dir);
+    say(d, "tokenizer", "%s", rp_tokenizer_path(d->work.tokenizer));
     say(d, "tokenizer.size", "%zu", rp_tokenizer_size(d->work.tokenizer));
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         int32_t id = rp_tokenizer_special(d->work.tokenizer, roles[i]);

@@ -12,7 +12,6 @@ typedef struct rp_workload {
     rp_pairs pairs;
     rp_model *model;
     rp_tokenizer *tokenizer;
-    const char *tokenizer_dir; /* where it was found; belongs to the model */
     rp_template *template_;
     rp_tokens sample; /* the first pair's tokens */
 } rp_workload;

@@ -16,24 +16,14 @@ void rp_workload_release(rp_workload *w)
     *w = (rp_workload){0};
 }
 
-static const char *find_tokenizer(const rp_model_info *m)
-{
-    char path[4096];
-    bool own = m->adapter &&
-               rp_path_join(path, sizeof path, m->adapter, "tokenizer.json", NULL) == RP_OK &&
-               rp_path_exists(path);
-
-    return own ? m->adapter : m->path;
-}
-
 rp_status rp_workload_open_tokenizer(rp_workload *w, const rp_template_options *t, rp_error *err)
 {
     rp_template_options options = *t;
     const rp_model_info *m = rp_model_about(w->model);
-    rp_status status;
+    rp_status status = RP_EIO;
 
-    w->tokenizer_dir = find_tokenizer(m);
-    status = rp_tokenizer_open(&w->tokenizer, w->tokenizer_dir, err);
+    if (m->adapter) status = rp_tokenizer_open(&w->tokenizer, m->adapter, err);
+    if (status == RP_EIO) status = rp_tokenizer_open(&w->tokenizer, m->path, err);
     if (status != RP_OK) return status;
     if (strcmp(t->name, "auto") == 0)
         options.name = t->custom ? "custom" : rp_template_default(m->causal);
@@ -100,11 +90,9 @@ static rp_status inputs_to_json(json_t **json, const rp_inputs *in, rp_error *er
 static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *err)
 {
     const rp_model_info *m = rp_model_about(w->model);
-    char path[4096];
     uint64_t tokenizer = 0;
-    rp_status status = rp_path_join(path, sizeof path, w->tokenizer_dir, "tokenizer.json", err);
+    rp_status status = rp_checksum_path(&tokenizer, rp_tokenizer_path(w->tokenizer), err);
 
-    if (status == RP_OK) status = rp_checksum_path(&tokenizer, path, err);
     if (status != RP_OK) return status;
     *json = json_pack(
         "{s:o, s:o*, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:b}", "path", rp_json_text(m->path),
@@ -119,7 +107,7 @@ static rp_status model_to_json(json_t **json, const rp_workload *w, rp_error *er
 /* The first pair's tokens, so that a reader sees what the model saw. */
 static json_t *sample_to_json(const rp_workload *w)
 {
-    json_t *ids = json_array(), *pieces = json_array();
+    json_t *ids = json_array(), *pieces = json_array(), *segments = NULL;
     int failed = !ids || !pieces;
 
     for (size_t i = 0; !failed && i < w->sample.ids.n; i++) {
@@ -127,10 +115,17 @@ static json_t *sample_to_json(const rp_workload *w)
         failed = json_array_append_new(ids, json_integer(w->sample.ids.id[i])) != 0 ||
                  json_array_append_new(pieces, rp_json_text(piece)) != 0;
     }
+    if (rp_model_about(w->model)->segments > 0) {
+        segments = json_array();
+        for (size_t i = 0; i < w->sample.segment.n; i++)
+            failed |= json_array_append_new(segments, json_integer(w->sample.segment.id[i])) != 0;
+    }
     if (!failed)
-        return json_pack("{s:o, s:o, s:o, s:o}", "qid", rp_json_text(w->pairs.pair[0].qid), "docid",
-                         rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces", pieces);
+        return json_pack("{s:o, s:o, s:o, s:o, s:o*}", "qid", rp_json_text(w->pairs.pair[0].qid),
+                         "docid", rp_json_text(w->pairs.pair[0].docid), "ids", ids, "pieces",
+                         pieces, "segments", segments);
     json_decref(ids);
+    json_decref(segments);
     json_decref(pieces);
     return NULL;
 }

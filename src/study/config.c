@@ -216,6 +216,8 @@ static rp_status resolve_all(rp_study_config *config, rp_error *err)
     rp_status status = resolve(config, &k->output, err);
     if (!status) status = resolve_model(config, &k->model, err);
     if (!status) status = resolve_model(config, &k->base, err);
+    if (!status) status = resolve_model(config, &k->features.bert, err);
+    if (!status) status = resolve_model(config, &k->features.t5, err);
     if (!status) status = resolve(config, &k->models, err);
     if (!status) status = resolve(config, &k->data.collection, err);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
@@ -324,5 +326,7 @@ void rp_study_config_release(rp_study_config *config)
     free(config->path);
     free(config->model_dir);
     free(config->base_dir);
+    free(config->bert_dir);
+    free(config->t5_dir);
     *config = (rp_study_config){0};
 }

@@ -42,6 +42,7 @@ typedef struct rp_study_features {
     rp_study_list select, derive;
     char *analyzer, *stats, *sim_stats, *idf, *bm25;
     double *k1, *b;
+    char *bert, *t5; /* encoders */
 } rp_study_features;
 
 typedef struct rp_study_template {
@@ -86,6 +87,7 @@ typedef struct rp_study_config {
     rp_study_keys *keys;        /* paths in it are ready to open */
     char *model_dir, *base_dir; /* where model and base lie, known after _load; base_dir: of an
                                  * adapter's base model, else NULL */
+    char *bert_dir, *t5_dir;    /* the same of the features' encoders; NULL: none */
     size_t memory;              /* bytes of capture.memory; 0: the job's default */
     char *path;                 /* of study.yaml */
     struct rp_yaml_node *node;  /* [nodes] for errors found later */

@@ -47,6 +47,8 @@ static const cyaml_schema_field_t feature_fields[] = {
     TEXT("bm25", rp_study_features, bm25),
     NUMBER("k1", rp_study_features, k1),
     NUMBER("b", rp_study_features, b),
+    TEXT("bert", rp_study_features, bert),
+    TEXT("t5", rp_study_features, t5),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t template_fields[] = {

@@ -2,6 +2,9 @@
  * and leaves it to rp_course_step whether the job runs. Options stay on the stack until it
  * returned.
  */
+#include <limits.h>
+#include <stdlib.h>
+
 #include "base/io.h"
 #include "study/course.h"
 #include "study/join.h"
@@ -147,6 +150,16 @@ static rp_status run_features(rp_course *s, const void *options, rp_error *err)
     return rp_features(options, &s->host, err);
 }
 
+/* Which encoder is which: among the inputs they are paths and checksums alone. */
+static rp_status describe_encoder(rp_step *step, size_t input, const char *name, const char *dir,
+                                  rp_error *err)
+{
+    char whole[PATH_MAX];
+    step->input[input] = dir;
+    if (!dir) return RP_OK;
+    return rp_step_text(step, name, realpath(dir, whole) ? whole : dir, err);
+}
+
 rp_status rp_course_features(rp_course *s, rp_error *err)
 {
     const rp_study_features *k = &s->config.keys->features;
@@ -162,6 +175,10 @@ rp_status rp_course_features(rp_course *s, rp_error *err)
     SET(o->bm25, k->bm25);
     SET_VALUE(o->k1, k->k1);
     SET_VALUE(o->b, k->b);
+    o->bert = k->bert;
+    o->t5 = k->t5;
+    o->models = s->config.keys->models;
+    if (s->config.memory) o->memory = s->config.memory;
     o->derive = (const char *const *)k->derive.item;
     o->nderive = k->derive.n;
     o->output = s->path.features;
@@ -179,6 +196,8 @@ rp_status rp_course_features(rp_course *s, rp_error *err)
     NUMBER("k1", o->k1);
     NUMBER("b", o->b);
     for (size_t i = 0; i < o->nderive; i++) TEXT("derive", o->derive[i]);
+    if (!status) status = describe_encoder(&step, 4, "bert", s->config.bert_dir, err);
+    if (!status) status = describe_encoder(&step, 5, "t5", s->config.t5_dir, err);
     if (!status) status = rp_course_step(s, &step, run_features, o, err);
     rp_text_release(&step.options);
     return status;

@@ -5,79 +5,6 @@
 
 #define CONTENT_LIMIT 4096 /* bytes */
 
-/* A trie of bytes, children of a node in a list; the root's children in a table. */
-typedef struct trie_node {
-    uint32_t child, sibling; /* 0: none */
-    int32_t token;           /* index, -1: none */
-    unsigned char byte;
-} trie_node;
-typedef struct rp_trie {
-    uint32_t first[256];
-    trie_node *node; /* [0] is unused */
-    size_t n, cap;
-} trie;
-
-static void trie_free(trie *t)
-{
-    if (t) free(t->node);
-    free(t);
-}
-
-static rp_status trie_add(trie *t, uint32_t *at, unsigned char byte, rp_error *err)
-{
-    rp_status status = rp_grow(&t->node, &t->cap, t->n + 2, sizeof *t->node, err);
-    if (status) return status;
-    if (!t->n) t->n = 1;
-    t->node[t->n] = (trie_node){.token = -1, .byte = byte};
-    *at = (uint32_t)t->n++;
-    return RP_OK;
-}
-
-static uint32_t trie_child(const trie *t, uint32_t at, unsigned char byte)
-{
-    uint32_t c = at ? t->node[at].child : t->first[byte];
-    while (c && t->node[c].byte != byte) c = t->node[c].sibling;
-    return c;
-}
-
-static rp_status trie_put(trie *t, const char *key, size_t len, int32_t token, rp_error *err)
-{
-    uint32_t at = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)key[i];
-        uint32_t c = trie_child(t, at, byte);
-        if (!c) {
-            rp_status status = trie_add(t, &c, byte, err);
-            if (status) return status;
-            if (at) {
-                t->node[c].sibling = t->node[at].child;
-                t->node[at].child = c;
-            } else {
-                t->first[byte] = c;
-            }
-        }
-        at = c;
-    }
-    if (at && t->node[at].token < 0) t->node[at].token = token;
-    return RP_OK;
-}
-
-/* The longest token at the beginning of s[len], -1 for none. */
-static int32_t trie_longest(const trie *t, const char *s, size_t len, size_t *match)
-{
-    int32_t token = -1;
-    uint32_t at = 0;
-    for (size_t i = 0; i < len; i++) {
-        at = trie_child(t, at, (unsigned char)s[i]);
-        if (!at) break;
-        if (t->node[at].token >= 0) {
-            token = t->node[at].token;
-            *match = i + 1;
-        }
-    }
-    return token;
-}
-
 /* ---- finding ---- */
 
 static size_t char_before(const char *s, size_t end)
@@ -104,13 +31,14 @@ static rp_status push(rp_found_list *out, size_t at, size_t end, int32_t id, rp_
 rp_status rp_added_find(const rp_added *added, rp_found_list *out, bool normalized,
                         const char *text, size_t len, rp_error *err)
 {
-    const trie *t = normalized ? added->normalized : added->literal;
+    const rp_trie *t = normalized ? added->normalized : added->literal;
     size_t from = 0, match = 0, step;
     rp_status status = RP_OK;
     out->n = 0;
     for (size_t i = 0; t && i < len && !status;) {
-        int32_t found =
-            t->first[(unsigned char)text[i]] ? trie_longest(t, text + i, len - i, &match) : -1;
+        int32_t found = t->root[(unsigned char)text[i]].node
+                            ? rp_trie_longest(t, text + i, len - i, &match)
+                            : -1;
         if (found < 0) {
             i++;
             continue;
@@ -140,8 +68,8 @@ void rp_added_release(rp_added *added)
 {
     free(added->token);
     rp_dict_release(&added->names);
-    trie_free(added->literal);
-    trie_free(added->normalized);
+    rp_trie_free(added->literal);
+    rp_trie_free(added->normalized);
     *added = (rp_added){0};
 }
 
@@ -192,15 +120,15 @@ static rp_status build_tries(rp_added *added, const rp_normalizer *normalizer, r
     rp_status status = RP_OK;
     for (size_t i = 0; i < added->n && !status; i++) {
         rp_added_token *t = &added->token[i];
-        trie **into = t->normalized ? &added->normalized : &added->literal;
+        rp_trie **into = t->normalized ? &added->normalized : &added->literal;
         bool start = true;
-        if (!*into) *into = calloc(1, sizeof **into);
+        if (!*into) *into = rp_trie_new();
         if (!*into) status = rp_fail_memory(err, sizeof **into);
         text.len = 0;
         if (!status) status = rp_text_append(&text, t->content, strlen(t->content), err);
         if (!status && t->normalized)
             status = rp_normalizer_apply(normalizer, &text, &spare, &match, &start, err);
-        if (!status) status = trie_put(*into, text.data, text.len, (int32_t)i, err);
+        if (!status) status = rp_trie_put(*into, text.data, text.len, (int32_t)i, err);
     }
     rp_match_free(match);
     rp_text_release(&text);

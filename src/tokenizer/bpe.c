@@ -1,4 +1,4 @@
-/* The BPE model of tokenizer.json: vocabulary and merges, checked and made ready. */
+/* BPE: vocabulary and merges of tokenizer.json, checked and made ready. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,16 +6,25 @@
 
 #define AFFIX_LIMIT 64 /* bytes of a continuing_subword_prefix, an end_of_word_suffix */
 
-void rp_bpe_free(rp_bpe *bpe)
+static void release(rp_lexicon *lexicon)
 {
-    if (!bpe) return;
-    rp_dict_release(&bpe->pieces);
+    rp_bpe *bpe = (rp_bpe *)lexicon;
     rp_dict_release(&bpe->raw);
     free(bpe->merge);
-    free(bpe->unk);
     free(bpe->prefix);
     free(bpe->suffix);
-    free(bpe);
+}
+
+rp_bpe *rp_bpe_new(bool bytes)
+{
+    static const rp_lexicon_kind kind = {release, rp_bpe_encode};
+    rp_bpe *bpe = calloc(1, sizeof *bpe);
+    if (!bpe) return NULL;
+    bpe->base.kind = &kind;
+    bpe->base.unk_id = -1;
+    bpe->bytes = bytes;
+    bpe->cut = true;
+    return bpe;
 }
 
 /* ---- merges ---- */
@@ -53,11 +62,18 @@ static bool has_inner_mark(const char *text, size_t n)
     return false;
 }
 
+void rp_bpe_put(rp_bpe *bpe, rp_merge m, const char *made, size_t len)
+{
+    if (has_inner_mark(made, len)) bpe->cut = false;
+    *merge_place(bpe, m.left, m.right) = m;
+}
+
 /* One merge of the strings a and b. word is scratch. */
 static rp_status add_merge(rp_bpe *bpe, size_t rank, const char *a, size_t na, const char *b,
                            size_t nb, rp_text *word, const char *path, rp_error *err)
 {
-    int32_t left = rp_dict_id(&bpe->pieces, a, na), right = rp_dict_id(&bpe->pieces, b, nb);
+    int32_t left = rp_dict_id(&bpe->base.pieces, a, na),
+            right = rp_dict_id(&bpe->base.pieces, b, nb);
     if (left < 0 || right < 0) {
         size_t n = left < 0 ? na : nb;
         return rp_fail(err, RP_EFORMAT, "'%s': merge %zu: '%.*s' is not in the vocabulary", path,
@@ -71,12 +87,22 @@ static rp_status add_merge(rp_bpe *bpe, size_t rank, const char *a, size_t na, c
     rp_status status = rp_text_append(word, a, na, err);
     if (!status) status = rp_text_append(word, b + skip, nb - skip, err);
     if (status) return status;
-    int32_t id = rp_dict_id(&bpe->pieces, word->data, word->len);
+    int32_t id = rp_dict_id(&bpe->base.pieces, word->data, word->len);
     if (id < 0)
         return rp_fail(err, RP_EFORMAT, "'%s': merge %zu: '%.200s' is not in the vocabulary", path,
                        rank + 1, word->data);
-    if (has_inner_mark(word->data, word->len)) bpe->cut = false;
-    *merge_place(bpe, left, right) = (rp_merge){left, right, id, (uint32_t)rank};
+    rp_bpe_put(bpe, (rp_merge){left, right, id, (uint32_t)rank}, word->data, word->len);
+    return RP_OK;
+}
+
+rp_status rp_bpe_reserve(rp_bpe *bpe, size_t n, const char *path, rp_error *err)
+{
+    if (n > 4 * RP_PIECE_LIMIT)
+        return rp_fail(err, RP_ENOMEM, "'%s': %zu merges are more than is allowed", path, n);
+    for (bpe->merge_cap = 16; bpe->merge_cap / 2 < n;) bpe->merge_cap *= 2;
+    bpe->merge = rp_alloc(bpe->merge_cap, sizeof *bpe->merge);
+    if (!bpe->merge) return rp_fail_memory(err, bpe->merge_cap * sizeof *bpe->merge);
+    for (size_t i = 0; i < bpe->merge_cap; i++) bpe->merge[i].left = -1;
     return RP_OK;
 }
 
@@ -100,14 +126,8 @@ static rp_status read_merges(rp_bpe *bpe, const json_t *json, const char *path, 
     size_t n = json_array_size(json), skipped = 0;
     if (!json_is_array(json))
         return rp_fail(err, RP_EFORMAT, "'%s': the model has no list 'merges'", path);
-    if (n > 4 * RP_PIECE_LIMIT)
-        return rp_fail(err, RP_ENOMEM, "'%s': %zu merges are more than is allowed", path, n);
-    for (bpe->merge_cap = 16; bpe->merge_cap / 2 < n;) bpe->merge_cap *= 2;
-    bpe->merge = rp_alloc(bpe->merge_cap, sizeof *bpe->merge);
-    if (!bpe->merge) return rp_fail_memory(err, bpe->merge_cap * sizeof *bpe->merge);
-    for (size_t i = 0; i < bpe->merge_cap; i++) bpe->merge[i].left = -1;
     rp_text word = {0};
-    rp_status status = RP_OK;
+    rp_status status = rp_bpe_reserve(bpe, n, path, err);
     for (size_t i = 0; i < n && !status; i++) {
         const json_t *m = json_array_get(json, i);
         const char *text = json_string_value(m);
@@ -120,39 +140,7 @@ static rp_status read_merges(rp_bpe *bpe, const json_t *json, const char *path, 
     return status;
 }
 
-/* ---- vocabulary ---- */
-
-static rp_status read_vocabulary(rp_bpe *bpe, json_t *json, const char *path, rp_error *err)
-{
-    if (!json_is_object(json))
-        return rp_fail(err, RP_EFORMAT, "'%s': the model has no object 'vocab'", path);
-    size_t n = json_object_size(json);
-    if (n > RP_PIECE_LIMIT)
-        return rp_fail(err, RP_ENOMEM, "'%s': a vocabulary of %zu pieces is more than %zu", path, n,
-                       RP_PIECE_LIMIT);
-    unsigned char *seen = rp_alloc(RP_TOKEN_LIMIT / 8, 1);
-    if (!seen) return rp_fail_memory(err, RP_TOKEN_LIMIT / 8);
-    rp_status status = rp_dict_reserve(&bpe->pieces, n, err);
-    const char *piece;
-    json_t *value;
-    json_object_foreach(json, piece, value)
-    {
-        json_int_t id = json_integer_value(value);
-        if (status) break;
-        if (!json_is_integer(value) || id < 0 || id >= (json_int_t)RP_TOKEN_LIMIT) {
-            status = rp_fail(err, RP_EFORMAT, "'%s': the id of '%.200s' is not in 0 ... %zu", path,
-                             piece, RP_TOKEN_LIMIT - 1);
-        } else if (seen[id / 8] >> id % 8 & 1) {
-            status = rp_fail(err, RP_EFORMAT, "'%s': id %d of '%.200s' is another piece's, too",
-                             path, (int)id, piece);
-        } else {
-            seen[id / 8] = (unsigned char)(seen[id / 8] | 1 << id % 8);
-            status = rp_dict_put(&bpe->pieces, piece, strlen(piece), (int32_t)id, err);
-        }
-    }
-    free(seen);
-    return status;
-}
+/* ---- what makes it fast ---- */
 
 /* The bytes that visible characters stand for; false when one stands for none. */
 static bool to_bytes(rp_text *out, const char *s, size_t len, const int16_t byte_of[512])
@@ -173,10 +161,10 @@ static rp_status make_raw(rp_bpe *bpe, rp_error *err)
     memset(byte_of, 0xff, sizeof byte_of);
     for (int b = 0; b < 256; b++) byte_of[rp_byte_char((unsigned char)b)] = (int16_t)b;
     rp_text word = {0};
-    rp_status status = rp_dict_reserve(&bpe->raw, bpe->pieces.n, err);
-    for (size_t i = 0; i < bpe->pieces.cap && !status; i++) {
-        const rp_dict_entry *e = &bpe->pieces.slot[i];
-        if (e->id >= 0 && to_bytes(&word, bpe->pieces.text.data + e->at, e->len, byte_of))
+    rp_status status = rp_dict_reserve(&bpe->raw, bpe->base.pieces.n, err);
+    for (size_t i = 0; i < bpe->base.pieces.cap && !status; i++) {
+        const rp_dict_entry *e = &bpe->base.pieces.slot[i];
+        if (e->id >= 0 && to_bytes(&word, bpe->base.pieces.text.data + e->at, e->len, byte_of))
             status = rp_dict_put(&bpe->raw, word.data ? word.data : "", word.len, e->id, err);
     }
     rp_text_release(&word);
@@ -186,7 +174,7 @@ static rp_status make_raw(rp_bpe *bpe, rp_error *err)
 /* Marks the words that merging leads back to as a whole: most words of a text are of this kind. */
 static rp_status mark_whole(rp_bpe *bpe, rp_error *err)
 {
-    rp_bpe_scratch scratch = {0};
+    rp_scratch scratch = {0};
     rp_ids ids = {0};
     rp_status status = RP_OK;
     for (size_t i = 0; i < bpe->word->cap && !status; i++) {
@@ -199,50 +187,41 @@ static rp_status mark_whole(rp_bpe *bpe, rp_error *err)
         e->whole = !s && ids.n == 1 && ids.id[0] == e->id;
         if (s == RP_ENOMEM) status = rp_fail(err, s, "%s", ignored.text);
     }
-    rp_bpe_scratch_release(&scratch);
+    rp_scratch_release(&scratch);
     rp_ids_release(&ids);
     return status;
 }
 
-static rp_status prepare(rp_bpe *bpe, rp_error *err)
+rp_status rp_bpe_finish(rp_bpe *bpe, rp_error *err)
 {
     rp_status status = bpe->bytes ? make_raw(bpe, err) : RP_OK;
     if (status) return status;
-    bpe->word = bpe->bytes ? &bpe->raw : &bpe->pieces;
+    bpe->word = bpe->bytes ? &bpe->raw : &bpe->base.pieces;
     for (int i = 0; i < 256; i++) {
         char c[8], name[8];
         size_t n = rp_utf8_put(c, bpe->bytes ? rp_byte_char((unsigned char)i) : (uint32_t)i);
-        bpe->single[i] = bpe->bytes || i < 128 ? rp_dict_id(&bpe->pieces, c, n) : -1;
+        bpe->single[i] = bpe->bytes || i < 128 ? rp_dict_id(&bpe->base.pieces, c, n) : -1;
         snprintf(name, sizeof name, "<0x%02X>", (unsigned)i);
-        bpe->byte_id[i] = rp_dict_id(&bpe->pieces, name, 6);
+        bpe->byte_id[i] = rp_dict_id(&bpe->base.pieces, name, 6);
     }
-    bpe->unk_id = bpe->unk ? rp_dict_id(&bpe->pieces, bpe->unk, strlen(bpe->unk)) : -1;
+    bpe->base.unk_id =
+        bpe->base.unk ? rp_dict_id(&bpe->base.pieces, bpe->base.unk, strlen(bpe->base.unk)) : -1;
     bpe->plain = !bpe->prefix && !bpe->suffix;
     bool all_bytes = bpe->byte_fallback;
     for (int i = 0; i < 256; i++) all_bytes = all_bytes && bpe->byte_id[i] >= 0;
     /* what is neither known nor unk is left out, and its neighbours meet */
-    bpe->cut = bpe->cut && bpe->plain && !bpe->bytes && (bpe->unk || all_bytes) &&
-               rp_dict_id(&bpe->pieces, "\xe2\x96\x81", 3) >= 0 &&
-               !(bpe->unk && strstr(bpe->unk, "\xe2\x96\x81"));
+    bpe->cut = bpe->cut && bpe->plain && !bpe->bytes && (bpe->base.unk || all_bytes) &&
+               rp_dict_id(&bpe->base.pieces, "\xe2\x96\x81", 3) >= 0 &&
+               !(bpe->base.unk && strstr(bpe->base.unk, "\xe2\x96\x81"));
     return mark_whole(bpe, err);
 }
 
 /* ---- options ---- */
 
-static rp_status read_text(char **text, const json_t *json, const char *key, const char *path,
-                           rp_error *err)
-{
-    const char *value;
-    rp_status status = rp_json_string(json, key, &value, path, err);
-    if (status || !value) return status;
-    *text = strdup(value);
-    return *text ? RP_OK : rp_fail_memory(err, strlen(value));
-}
-
 static rp_status read_affix(char **text, const json_t *json, const char *key, const char *path,
                             rp_error *err)
 {
-    rp_status status = read_text(text, json, key, path, err);
+    rp_status status = rp_lexicon_read_text(text, json, key, path, err);
     if (status || !*text) return status;
     if (strlen(*text) > AFFIX_LIMIT)
         return rp_fail(err, RP_EFORMAT, "'%s': '%s' is longer than %d bytes", path, key,
@@ -256,14 +235,10 @@ static rp_status read_affix(char **text, const json_t *json, const char *key, co
 
 static rp_status read_options(rp_bpe *bpe, const json_t *json, const char *path, rp_error *err)
 {
-    const json_t *type = rp_json_member(json, "type"), *dropout = rp_json_member(json, "dropout");
-    const char *name = type ? json_string_value(type) : "BPE"; /* older files do not say it */
-    if (!name || strcmp(name, "BPE"))
-        return rp_fail(err, RP_EFORMAT, "'%s': tokenizer model '%s' is not supported, only BPE is",
-                       path, name ? name : "");
+    const json_t *dropout = rp_json_member(json, "dropout");
     if (dropout && !(json_is_number(dropout) && json_number_value(dropout) == 0))
         return rp_fail(err, RP_EFORMAT, "'%s': BPE dropout is not supported", path);
-    rp_status status = read_text(&bpe->unk, json, "unk_token", path, err);
+    rp_status status = rp_lexicon_read_text(&bpe->base.unk, json, "unk_token", path, err);
     if (!status) status = read_affix(&bpe->prefix, json, "continuing_subword_prefix", path, err);
     if (!status) status = read_affix(&bpe->suffix, json, "end_of_word_suffix", path, err);
     if (!status) status = rp_json_bool(json, "fuse_unk", false, &bpe->fuse_unk, path, err);
@@ -274,21 +249,19 @@ static rp_status read_options(rp_bpe *bpe, const json_t *json, const char *path,
     return status;
 }
 
-rp_status rp_bpe_new(rp_bpe **bpe, const json_t *json, bool bytes, const char *path, rp_error *err)
+rp_status rp_bpe_from_json(rp_lexicon **lexicon, const json_t *json, bool bytes, const char *path,
+                           rp_error *err)
 {
-    rp_bpe *b = *bpe = calloc(1, sizeof *b);
-    if (!b) return rp_fail_memory(err, sizeof *b);
-    b->bytes = bytes;
-    b->cut = true;
-    rp_status status =
-        json_is_object(json) ? RP_OK : rp_fail(err, RP_EFORMAT, "'%s': there is no 'model'", path);
-    if (!status) status = read_options(b, json, path, err);
-    if (!status) status = read_vocabulary(b, json_object_get(json, "vocab"), path, err);
-    if (!status) status = read_merges(b, json_object_get(json, "merges"), path, err);
-    if (!status) status = prepare(b, err);
-    if (status) {
-        rp_bpe_free(b);
-        *bpe = NULL;
-    }
+    rp_bpe *bpe = rp_bpe_new(bytes);
+    *lexicon = NULL;
+    if (!bpe) return rp_fail_memory(err, sizeof *bpe);
+    rp_status status = read_options(bpe, json, path, err);
+    if (!status) status = rp_lexicon_read_vocabulary(&bpe->base, json, path, err);
+    if (!status) status = read_merges(bpe, json_object_get(json, "merges"), path, err);
+    if (!status) status = rp_bpe_finish(bpe, err);
+    if (status)
+        rp_lexicon_free(&bpe->base);
+    else
+        *lexicon = &bpe->base;
     return status;
 }

@@ -9,14 +9,6 @@
 
 #define SCAN_LIMIT 48 /* symbols */
 
-void rp_bpe_scratch_release(rp_bpe_scratch *scratch)
-{
-    rp_ids_release(&scratch->symbol);
-    free(scratch->link);
-    free(scratch->heap);
-    *scratch = (rp_bpe_scratch){0};
-}
-
 /* ---- first symbols ---- */
 
 /* One character of a word (or byte, as its visible character) and where in the word it stands. */
@@ -34,7 +26,7 @@ static rp_status flush_unknown(const rp_bpe *bpe, unknown *u, rp_ids *out, rp_er
 {
     if (!u->pending) return RP_OK;
     u->pending = false;
-    return rp_ids_push(out, bpe->unk_id, err);
+    return rp_ids_push(out, bpe->base.unk_id, err);
 }
 
 /* A unit that is not in the vocabulary: its bytes if all are there, else unk, else nothing. As in
@@ -50,10 +42,8 @@ static rp_status push_unknown(const rp_bpe *bpe, unknown *u, rp_ids *out, const 
             status = rp_ids_push(out, bpe->byte_id[(unsigned char)text[i]], err);
         return status;
     }
-    if (!bpe->unk) return RP_OK;
-    if (bpe->unk_id < 0)
-        return rp_fail(err, RP_EFORMAT,
-                       "the tokenizer's unk_token '%.200s' is not in its vocabulary", bpe->unk);
+    if (!bpe->base.unk) return RP_OK;
+    if (bpe->base.unk_id < 0) return rp_lexicon_fail_unk(&bpe->base, err);
     if (!bpe->fuse_unk) status = flush_unknown(bpe, u, out, err);
     u->pending = true;
     return status;
@@ -71,7 +61,7 @@ static rp_status push_unit(const rp_bpe *bpe, unknown *u, rp_ids *out, unit x, r
     len += x.len;
     memcpy(text + len, suffix, strlen(suffix));
     len += strlen(suffix);
-    int32_t id = rp_dict_id(&bpe->pieces, text, len);
+    int32_t id = rp_dict_id(&bpe->base.pieces, text, len);
     if (id < 0) return push_unknown(bpe, u, out, text, len, err);
     rp_status status = flush_unknown(bpe, u, out, err);
     return status ? status : rp_ids_push(out, id, err);
@@ -150,7 +140,7 @@ typedef struct rp_bpe_job {
     int32_t made;
 } job;
 
-static rp_status push_job(const rp_bpe *bpe, rp_bpe_scratch *s, size_t left, size_t right,
+static rp_status push_job(const rp_bpe *bpe, rp_scratch *s, size_t left, size_t right,
                           rp_error *err)
 {
     const rp_merge *m = rp_bpe_merge(bpe, s->symbol.id[left], s->symbol.id[right]);
@@ -165,7 +155,7 @@ static rp_status push_job(const rp_bpe *bpe, rp_bpe_scratch *s, size_t left, siz
     return RP_OK;
 }
 
-static job pop_job(rp_bpe_scratch *s)
+static job pop_job(rp_scratch *s)
 {
     job top = s->heap[0], last = s->heap[--s->nheap];
     size_t i = 0;
@@ -183,7 +173,7 @@ static job pop_job(rp_bpe_scratch *s)
 }
 
 /* Merged-away symbols have id -1. */
-static rp_status merge_heap(const rp_bpe *bpe, rp_bpe_scratch *s, rp_error *err)
+static rp_status merge_heap(const rp_bpe *bpe, rp_scratch *s, rp_error *err)
 {
     size_t n = s->symbol.n;
     int32_t *id = s->symbol.id;
@@ -219,8 +209,8 @@ static rp_status merge_heap(const rp_bpe *bpe, rp_bpe_scratch *s, rp_error *err)
 
 /* ---- words ---- */
 
-rp_status rp_bpe_merge_word(const rp_bpe *bpe, rp_bpe_scratch *scratch, rp_ids *out,
-                            const char *word, size_t len, rp_error *err)
+rp_status rp_bpe_merge_word(const rp_bpe *bpe, rp_scratch *scratch, rp_ids *out, const char *word,
+                            size_t len, rp_error *err)
 {
     rp_ids *symbol = &scratch->symbol;
     rp_status status = first_symbols(bpe, symbol, word, len, err);
@@ -234,19 +224,18 @@ rp_status rp_bpe_merge_word(const rp_bpe *bpe, rp_bpe_scratch *scratch, rp_ids *
     return status;
 }
 
-static rp_status encode_part(const rp_bpe *bpe, rp_bpe_scratch *scratch, rp_ids *out,
-                             const char *word, size_t len, rp_error *err)
+static rp_status encode_part(const rp_bpe *bpe, rp_scratch *scratch, rp_ids *out, const char *word,
+                             size_t len, rp_error *err)
 {
     const rp_dict_entry *e = rp_dict_find(bpe->word, word, len);
     return e && e->whole ? rp_ids_push(out, e->id, err)
                          : rp_bpe_merge_word(bpe, scratch, out, word, len, err);
 }
 
-rp_status rp_bpe_encode(const rp_bpe *bpe, rp_bpe_scratch *scratch, rp_ids *out, const char *word,
-                        size_t len, rp_error *err)
+rp_status rp_bpe_encode(const rp_lexicon *lexicon, rp_scratch *scratch, rp_ids *out,
+                        const char *word, size_t len, rp_error *err)
 {
-    if (!len) return RP_OK;
-    if (len > INT32_MAX) return rp_fail(err, RP_EARG, "a word of %zu bytes is too long", len);
+    const rp_bpe *bpe = (const rp_bpe *)lexicon;
     const rp_dict_entry *e = bpe->ignore_merges ? rp_dict_find(bpe->word, word, len) : NULL;
     if (e) return rp_ids_push(out, e->id, err);
     if (!bpe->cut) return encode_part(bpe, scratch, out, word, len, err);

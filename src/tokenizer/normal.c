@@ -14,6 +14,7 @@ struct rp_normalizer {
     size_t content_len;
     char byte; /* of a Replace of one ASCII character, else 0 */
     rp_pattern *pattern;
+    rp_charsmap *charsmap; /* of Precompiled */
     bool left, right;      /* of Strip */
     bool compose, compat;  /* of the normal forms */
     rp_normalizer **child; /* of Sequence [nchild] */
@@ -25,6 +26,7 @@ void rp_normalizer_free(rp_normalizer *normalizer)
     if (!normalizer) return;
     for (size_t i = 0; i < normalizer->nchild; i++) rp_normalizer_free(normalizer->child[i]);
     rp_pattern_free(normalizer->pattern);
+    rp_charsmap_free(normalizer->charsmap);
     free(normalizer->child);
     free(normalizer->content);
     free(normalizer);
@@ -135,18 +137,90 @@ static rp_status strip(const rp_normalizer *n, rp_text *out, rp_text *text, void
     return rp_text_append(out, text->data + first, end - first, err);
 }
 
+/* Appends the text without the characters of a kind, run by run. */
+static rp_status drop(rp_text *out, const rp_text *text, bool (*is)(uint32_t c), bool *start,
+                      rp_error *err)
+{
+    size_t from = 0;
+    rp_status status = rp_text_append(out, "", 0, err);
+    for (size_t i = 0, step; i < text->len && !status; i += step) {
+        if (!is(rp_utf8_at(text->data + i, &step))) continue;
+        status = rp_text_append(out, text->data + from, i - from, err);
+        if (i == 0) *start = false;
+        from = i + step;
+    }
+    return status ? status : rp_text_append(out, text->data + from, text->len - from, err);
+}
+
 static rp_status strip_accents(const rp_normalizer *n, rp_text *out, rp_text *text, void **match,
                                bool *start, rp_error *err)
 {
     (void)n, (void)match;
-    rp_status status = RP_OK;
-    for (size_t i = 0, step; i < text->len && !status; i += step) {
-        if (!rp_char_is_mark(rp_utf8_at(text->data + i, &step)))
-            status = rp_text_append(out, text->data + i, step, err);
-        else if (i == 0)
-            *start = false;
+    return drop(out, text, rp_char_is_mark, start, err);
+}
+
+static rp_status strip_bert_accents(const rp_normalizer *n, rp_text *out, rp_text *text,
+                                    void **match, bool *start, rp_error *err)
+{
+    (void)n, (void)match;
+    return drop(out, text, rp_char_is_accent, start, err);
+}
+
+static bool is_unclean(uint32_t c)
+{
+    return c == 0xfffd || rp_char_is_control(c);
+}
+
+static rp_status clean(const rp_normalizer *n, rp_text *out, rp_text *text, void **match,
+                       bool *start, rp_error *err)
+{
+    (void)n, (void)match;
+    rp_status status = drop(out, text, is_unclean, start, err);
+    size_t to = 0;
+    for (size_t i = 0, step; i < out->len && !status; i += step) {
+        bool space = rp_char_is_space(rp_utf8_at(out->data + i, &step));
+        if (space)
+            out->data[to] = ' ';
+        else
+            memmove(out->data + to, out->data + i, step);
+        to += space ? 1 : step;
     }
+    out->len = to;
+    if (!status) out->data[to] = '\0';
     return status;
+}
+
+/* The ranges of BERT's authors, their U+2B920 included. */
+static bool is_chinese(uint32_t c)
+{
+    return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) ||
+           (c >= 0x20000 && c <= 0x2a6df) || (c >= 0x2a700 && c <= 0x2b73f) ||
+           (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf) ||
+           (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
+}
+
+static rp_status space_chinese(const rp_normalizer *n, rp_text *out, rp_text *text, void **match,
+                               bool *start, rp_error *err)
+{
+    (void)n, (void)match, (void)start;
+    size_t from = 0;
+    rp_status status = rp_text_append(out, "", 0, err);
+    for (size_t i = 0, step; i < text->len && !status; i += step) {
+        if (!is_chinese(rp_utf8_at(text->data + i, &step))) continue;
+        status = rp_text_append(out, text->data + from, i - from, err);
+        if (!status) status = rp_text_append(out, " ", 1, err);
+        if (!status) status = rp_text_append(out, text->data + i, step, err);
+        if (!status) status = rp_text_append(out, " ", 1, err);
+        from = i + step;
+    }
+    return status ? status : rp_text_append(out, text->data + from, text->len - from, err);
+}
+
+static rp_status precompiled(const rp_normalizer *n, rp_text *out, rp_text *text, void **match,
+                             bool *start, rp_error *err)
+{
+    (void)match, (void)start;
+    return rp_charsmap_apply(n->charsmap, out, text->data, text->len, err);
 }
 
 static rp_status nmt(const rp_normalizer *n, rp_text *out, rp_text *text, void **match, bool *start,
@@ -241,12 +315,58 @@ static rp_status make_replace(rp_normalizer *n, const json_t *json, const char *
     return status ? status : rp_pattern_from_json(&n->pattern, pattern, "Replace", path, err);
 }
 
+static rp_status make_precompiled(rp_normalizer *n, const json_t *json, const char *path,
+                                  rp_error *err)
+{
+    const char *map;
+    rp_text bytes = {0};
+    rp_status status = rp_json_string(json, "precompiled_charsmap", &map, path, err);
+    if (!status && !(map && rp_base64_decode(&bytes, map, strlen(map))))
+        status = rp_fail(err, RP_EFORMAT, "'%s': 'precompiled_charsmap' is not base64", path);
+    if (!status) status = rp_charsmap_new(&n->charsmap, bytes.data, bytes.len, path, err);
+    n->apply = precompiled;
+    rp_text_release(&bytes);
+    return status;
+}
+
+/* BERT's is a sequence of what its options ask for. */
+static rp_status make_bert(rp_normalizer *n, const json_t *json, const char *path, rp_error *err)
+{
+    bool clean_text, chinese, lower, accents;
+    rp_status status = rp_json_bool(json, "clean_text", true, &clean_text, path, err);
+    if (!status) status = rp_json_bool(json, "handle_chinese_chars", true, &chinese, path, err);
+    if (!status) status = rp_json_bool(json, "lowercase", true, &lower, path, err);
+    if (!status) status = rp_json_bool(json, "strip_accents", lower, &accents, path, err);
+    if (status) return status;
+    const struct {
+        bool wanted;
+        rp_normalizer made;
+    } rows[] = {
+        {clean_text, {.apply = clean}},           {chinese, {.apply = space_chinese}},
+        {accents, {.apply = normal_form}}, /* NFD */
+        {accents, {.apply = strip_bert_accents}}, {lower, {.apply = lowercase}},
+    };
+    size_t count = sizeof rows / sizeof *rows;
+    n->child = rp_alloc(count, sizeof *n->child);
+    if (!n->child) return rp_fail_memory(err, count * sizeof *n->child);
+    for (size_t i = 0; i < count; i++) {
+        if (!rows[i].wanted) continue;
+        rp_normalizer *child = malloc(sizeof *child);
+        if (!child) return rp_fail_memory(err, sizeof *child);
+        *child = rows[i].made;
+        n->child[n->nchild++] = child;
+    }
+    return RP_OK;
+}
+
 static rp_status make_as(rp_normalizer *n, const char *type, const json_t *json, int depth,
                          const char *path, rp_error *err)
 {
     rp_status status;
     if (!strcmp(type, "Sequence")) return make_sequence(n, json, depth, path, err);
     if (!strcmp(type, "Replace")) return make_replace(n, json, path, err);
+    if (!strcmp(type, "Precompiled")) return make_precompiled(n, json, path, err);
+    if (!strcmp(type, "BertNormalizer")) return make_bert(n, json, path, err);
     if (!strcmp(type, "Prepend")) return n->apply = prepend, content(n, json, "prepend", path, err);
     if (!strcmp(type, "Strip")) {
         n->apply = strip;

@@ -342,19 +342,27 @@ static rp_status make_step(step *st, const char *type, const json_t *json, const
     return rp_fail(err, RP_EFORMAT, "'%s': pre-tokenizer '%s' is not supported", path, type);
 }
 
+static rp_status add_step(rp_splitter *sp, const char *type, const json_t *json, const char *path,
+                          rp_error *err)
+{
+    rp_status status = rp_grow(&sp->step, &sp->cap, sp->n + 1, sizeof *sp->step, err);
+    if (status) return status;
+    step *st = &sp->step[sp->n++];
+    *st = (step){0};
+    return make_step(st, type, json, path, err);
+}
+
 static rp_status add_steps(rp_splitter *sp, const json_t *json, int depth, const char *path,
                            rp_error *err)
 {
     const char *type = json_string_value(json_object_get(json, "type"));
     if (!type) return rp_fail(err, RP_EFORMAT, "'%s': a pre-tokenizer without 'type'", path);
     rp_status status = RP_OK;
-    if (strcmp(type, "Sequence")) {
-        status = rp_grow(&sp->step, &sp->cap, sp->n + 1, sizeof *sp->step, err);
-        if (status) return status;
-        step *st = &sp->step[sp->n++];
-        *st = (step){0};
-        return make_step(st, type, json, path, err);
+    if (!strcmp(type, "BertPreTokenizer")) {
+        status = add_step(sp, "WhitespaceSplit", NULL, path, err);
+        return status ? status : add_step(sp, "Punctuation", NULL, path, err);
     }
+    if (strcmp(type, "Sequence")) return add_step(sp, type, json, path, err);
     const json_t *list = json_object_get(json, "pretokenizers");
     if (!json_is_array(list))
         return rp_fail(err, RP_EFORMAT, "'%s': the pre-tokenizer has no list 'pretokenizers'",
@@ -369,6 +377,7 @@ static rp_status add_steps(rp_splitter *sp, const json_t *json, int depth, const
 rp_status rp_splitter_new(rp_splitter **splitter, bool *bytes, const json_t *json, const char *path,
                           rp_error *err)
 {
+    bool raw = *bytes;
     *bytes = false;
     *splitter = NULL;
     if (!json) return RP_OK;
@@ -381,7 +390,7 @@ rp_status rp_splitter_new(rp_splitter **splitter, bool *bytes, const json_t *jso
         return status;
     }
     step *last = sp->n ? &sp->step[sp->n - 1] : NULL;
-    if (last && last->apply == byte_level) *bytes = last->raw = true;
+    if (raw && last && last->apply == byte_level) *bytes = last->raw = true;
     return RP_OK;
 }
 

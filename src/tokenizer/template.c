@@ -148,6 +148,32 @@ rp_status rp_postprocessor_init(rp_postprocessor *post, const json_t *json, cons
     return status ? status : push(&post->pair, RP_PIECE_B, 0, 1, err);
 }
 
+static rp_status read_spec(rp_template *t, const char *spec, const char *const *role,
+                           const int32_t *id, size_t nroles, rp_error *err)
+{
+    rp_status status = RP_OK;
+    for (const char *s = spec + strspn(spec, " "); *s && !status; s += strspn(s, " ")) {
+        size_t n = strcspn(s, " :");
+        int32_t token = -1;
+        for (size_t i = 0; i < nroles; i++)
+            if (strlen(role[i]) == n && !strncmp(s, role[i], n)) token = id[i];
+        rp_template_kind kind = *s == 'A' ? RP_PIECE_A : *s == 'B' ? RP_PIECE_B : RP_PIECE_TOKEN;
+        if (kind != RP_PIECE_TOKEN || token >= 0)
+            status = push(t, kind, kind == RP_PIECE_TOKEN ? token : 0, s[n] == ':', err);
+        s += strcspn(s, " ");
+    }
+    return status;
+}
+
+rp_status rp_postprocessor_from_spec(rp_postprocessor *post, const char *single, const char *pair,
+                                     const char *const *role, const int32_t *id, size_t n,
+                                     rp_error *err)
+{
+    *post = (rp_postprocessor){.sep = -1, .given = true};
+    rp_status status = read_spec(&post->single, single, role, id, n, err);
+    return status ? status : read_spec(&post->pair, pair, role, id, n, err);
+}
+
 int32_t rp_postprocessor_special(const rp_postprocessor *post, const char *role)
 {
     const rp_template *t = &post->single;

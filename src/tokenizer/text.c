@@ -112,6 +112,18 @@ bool rp_char_is_mark(uint32_t c)
     return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
 }
 
+bool rp_char_is_accent(uint32_t c)
+{
+    return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN;
+}
+
+bool rp_char_is_control(uint32_t c)
+{
+    if (c < 0x80) return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+    utf8proc_category_t k = category(c);
+    return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO;
+}
+
 bool rp_char_is_numeric(uint32_t c)
 {
     if (c < 0x80) return c >= '0' && c <= '9';

@@ -110,6 +110,41 @@ static void sizes_that_do_not_fit_are_refused(void **state)
             "5 bytes of data, the tensors have 2");
 }
 
+static void tensors_without_elements_take_no_room(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_safetensors *st;
+    const char *path = make("{\"a\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+                            "\"none\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904],"
+                            "\"data_offsets\":[2,2]},"
+                            "\"b\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[2,3]}}",
+                            3);
+    assert_ok(rp_safetensors_open(&st, path, &err), &err);
+    assert_int_equal(rp_safetensors_find(st, "none")->count, 0);
+    rp_safetensors_free(st);
+    refused(make("{\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+                 "\"none\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[2,2]}}",
+                 4),
+            "tensor 'none' overlaps another one");
+    refused(make("{\"none\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4,0],"
+                 "\"data_offsets\":[0,0]}}",
+                 0),
+            "tensor 'none': its shape overflows");
+    refused(make("{\"none\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[9,9]}}", 0),
+            "tensor 'none' ends at byte 9, the file has 0: truncated?");
+}
+
+static void a_header_that_nests_too_deep_is_refused(void **state)
+{
+    (void)state;
+    char header[3001];
+    memset(header, '[', 3000);
+    header[3000] = '\0';
+    refused(make(header, 0),
+            "the safetensors header is not valid: maximum parsing depth reached near '['");
+}
+
 static void a_name_that_appears_twice_is_refused(void **state)
 {
     (void)state;
@@ -144,6 +179,8 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(a_bad_header_is_refused_with_the_reason),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
+        cmocka_unit_test(tensors_without_elements_take_no_room),
+        cmocka_unit_test(a_header_that_nests_too_deep_is_refused),
         cmocka_unit_test(a_name_that_appears_twice_is_refused),
         cmocka_unit_test(a_pipe_is_refused_and_not_waited_for),
     };

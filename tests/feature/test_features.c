@@ -470,7 +470,7 @@ static void every_row_of_the_table_is_documented(void **state)
             assert_string_not_equal(rp_features_table[i].name, rp_features_table[j].name);
         }
     }
-    assert_int_equal(rp_features_count, 19 + 20 + 5);
+    assert_int_equal(rp_features_count, 19 + 22 + 7);
 }
 
 int main(void)

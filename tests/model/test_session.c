@@ -18,7 +18,9 @@ static const char *const cases[] = {
     "bert_old",     "bert_bare",      "electra",
     "electra_wide", "roberta",        "xlm_roberta",
     "t5",           "t5_gated",       "t5_silu",
-    "mt5",
+    "mt5",          "adapter_llama",  "adapter_llama_bin",
+    "adapter_neox", "adapter_bert",   "llama_bin",
+    "neox_bin",
 };
 
 static const rp_tensor *tensor_of(const rp_safetensors *st, const char *name)
@@ -83,7 +85,8 @@ static void check_case(const char *name)
     rp_keep keep;
     snprintf(dir, sizeof dir, "model/%s", name);
     snprintf(path, sizeof path, "model/%s/expected.safetensors", name);
-    assert_ok(rp_model_open(&model, &(rp_model_source){.path = rp_test_golden(dir)}, &err), &err);
+    const rp_model_source source = {.path = rp_test_golden(dir), .models = "tests/golden/model"};
+    assert_ok(rp_model_open(&model, &source, &err), &err);
     assert_ok(rp_safetensors_open(&st, rp_test_golden(path), &err), &err);
     const rp_tensor *start = tensor_of(st, "start"), *scores = rp_safetensors_find(st, "scores");
     const rp_tensor *segment = rp_safetensors_find(st, "segment");

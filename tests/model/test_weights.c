@@ -7,24 +7,31 @@
 #include "base/safetensors.h"
 #include "fixture.h"
 
-#define MOST 40
+#define MOST 64
 
-/* A checkpoint that a test changes: the tensors of tests/golden/model/plain. */
+/* A checkpoint that a test changes: the tensors of a golden model. */
 typedef struct draft {
+    const char *model;
     rp_safetensors *source;
     rp_tensor tensor[MOST];
     size_t n;
 } draft;
 
-static void draft_init(draft *d)
+static void draft_of(draft *d, const char *model)
 {
     rp_error err = {0};
-    assert_ok(
-        rp_safetensors_open(&d->source, rp_test_golden("model/plain/model.safetensors"), &err),
-        &err);
+    char path[128];
+    snprintf(path, sizeof path, "model/%s/model.safetensors", model);
+    assert_ok(rp_safetensors_open(&d->source, rp_test_golden(path), &err), &err);
+    d->model = model;
     d->n = rp_safetensors_count(d->source);
     assert_true(d->n < MOST);
     for (size_t i = 0; i < d->n; i++) d->tensor[i] = *rp_safetensors_at(d->source, i);
+}
+
+static void draft_init(draft *d)
+{
+    draft_of(d, "plain");
 }
 
 static rp_tensor *draft_find(draft *d, const char *name)
@@ -48,16 +55,17 @@ static void draft_add(draft *d, const char *name, size_t n)
                                     .rank = 1,
                                     .shape = {n},
                                     .count = n,
-                                    .data = draft_find(d, "model.norm.weight")->data};
+                                    .data = d->tensor[0].data};
 }
 
-/* Writes the draft with plain's config as the model directory `dir`, and frees it. */
+/* Writes the draft with its model's config as the model directory `dir`, and frees it. */
 static const char *draft_write(draft *d, const char *name)
 {
     rp_error err = {0};
-    char path[64];
+    char path[128];
     size_t n;
-    char *config = rp_test_read(rp_test_golden("model/plain/config.json"), &n);
+    snprintf(path, sizeof path, "model/%s/config.json", d->model);
+    char *config = rp_test_read(rp_test_golden(path), &n);
     mkdir(rp_test_path(name), 0777);
     snprintf(path, sizeof path, "%s/config.json", name);
     rp_test_write(path, config, n);
@@ -343,7 +351,85 @@ static void a_directory_without_weights_is_named(void **state)
     rp_test_write("weightless/config.json", config, n);
     free(config);
     assert_refused(rp_test_path("weightless"), RP_EIO,
-                   "'%s': no model.safetensors and no model.safetensors.index.json");
+                   "'%s': no model.safetensors, model.safetensors.index.json, pytorch_model.bin or "
+                   "pytorch_model.bin.index.json");
+}
+
+static void every_family_names_what_is_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *drop, *message;
+    } missing[] = {
+        {"neox", "gpt_neox.layers.1.attention.query_key_value.bias",
+         "'%s': tensor 'gpt_neox.layers.1.attention.query_key_value.bias' is missing"},
+        {"neox", "gpt_neox.embed_in.weight", "'%s': tensor 'gpt_neox.embed_in.weight' is missing"},
+        {"bert", "bert.encoder.layer.0.output.LayerNorm.bias",
+         "'%s': tensor 'bert.encoder.layer.0.output.LayerNorm.bias' is missing"},
+        {"bert", "bert.pooler.dense.weight", "'%s': tensor 'bert.pooler.dense.weight' is missing"},
+        {"electra", "electra.embeddings_project.weight",
+         "'%s': tensor 'electra.embeddings_project.weight' is missing"},
+        {"roberta", "classifier.dense.bias", "'%s': tensor 'classifier.dense.bias' is missing"},
+        {"t5_gated", "shared.weight", "'%s': tensor 'encoder.embed_tokens.weight' is missing"},
+        {"t5_gated", "encoder.block.1.layer.1.DenseReluDense.wi_1.weight",
+         "'%s': tensor 'encoder.block.1.layer.1.DenseReluDense.wi_1.weight' is missing"},
+    };
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        draft d;
+        draft_of(&d, missing[i].model);
+        draft_drop(&d, missing[i].drop);
+        assert_refused(draft_write(&d, "family"), RP_EFORMAT, missing[i].message);
+    }
+    draft d;
+    draft_of(&d, "bert");
+    rp_tensor *t = draft_find(&d, "classifier.weight"),
+              *from = draft_find(&d, "bert.pooler.dense.weight");
+    t->shape[0] = 2; /* two labels are no score */
+    t->count = 32;
+    t->data = from->data;
+    assert_refused(draft_write(&d, "labels"), RP_EFORMAT,
+                   "'%s/model.safetensors': tensor 'classifier.weight' has shape [2, 16], expected "
+                   "[1, 16]");
+    draft_of(&d, "neox");
+    draft_add(&d, "gpt_neox.layers.0.attention.rotary_emb.cos_cached", 4);
+    assert_refused(draft_write(&d, "unknown"), RP_EFORMAT,
+                   "'%s/model.safetensors': tensor "
+                   "'gpt_neox.layers.0.attention.rotary_emb.cos_cached' is not part of the model "
+                   "that config.json describes");
+}
+
+static void a_table_of_t5_is_found_under_either_name(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_model *model = NULL;
+    draft d;
+    draft_of(&d, "t5_gated");
+    draft_find(&d, "shared.weight")->name = "encoder.embed_tokens.weight";
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = draft_write(&d, "t5")}, &err), &err);
+    assert_string_equal(rp_model_about(model)->family, "t5");
+    assert_string_equal(rp_model_about(model)->details,
+                        "pre RMSNorm eps 1e-06, gated gelu (tanh), bidirectional, 8 relative "
+                        "buckets to 20");
+    rp_model_free(model);
+}
+
+static void parallel_blocks_have_no_resid_mid(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_model *model = NULL;
+    const char *dir = rp_test_golden("model/neox");
+    char want[300];
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = dir}, &err), &err);
+    snprintf(want, sizeof want,
+             "'%s': no site resid_mid: attention and MLP of its blocks are parallel", dir);
+    assert_fails(rp_model_check_site(model, RP_SITE_RESID_MID, &err), &err, RP_EARG, want);
+    assert_ok(rp_model_check_site(model, RP_SITE_MLP_OUT, &err), &err);
+    assert_string_equal(rp_model_about(model)->details,
+                        "pre LayerNorm eps 1e-05, gelu, causal, parallel residual, rope default "
+                        "theta 10000 on 2 of 8");
+    rp_model_free(model);
 }
 
 static void sites_have_names(void **state)
@@ -373,6 +459,9 @@ int main(void)
         cmocka_unit_test(one_changed_weight_changes_the_fingerprint),
         cmocka_unit_test(a_bad_index_of_shards_is_named),
         cmocka_unit_test(a_directory_without_weights_is_named),
+        cmocka_unit_test(every_family_names_what_is_wrong),
+        cmocka_unit_test(a_table_of_t5_is_found_under_either_name),
+        cmocka_unit_test(parallel_blocks_have_no_resid_mid),
         cmocka_unit_test(sites_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,8 @@ static void every_key_is_read(void **state)
         "  top: 7\n"
         "search: {analyzer: english, bm25: okapi, k1: 1.5, b: 0.75, top: 100}\n"
         "features: {select: ['mslr.*', sim.kl], derive: ['a = mslr.bm25 / 2'], analyzer: english,\n"
-        "  stats: pool, sim_stats: collection, idf: plain, bm25: msmarco, k1: 1, b: .5}\n"
+        "  stats: pool, sim_stats: collection, idf: plain, bm25: msmarco, k1: 1, b: .5,\n"
+        "  bert: org/bert, t5: ./t5}\n"
         "template: {name: custom, custom: '{query} {text}', max_query: 8, max_passage: 9}\n"
         "capture: {views: [mlp_out.all.mean], dtype: i8, memory: 3M, shard_rows: 5, score: false}\n"
         "probe: {select: ['*'], views: ['*'], protocols: [sound, paper-code], layers: '0,2-3',\n"
@@ -110,6 +111,8 @@ static void every_key_is_read(void **state)
     assert_true(*k->search.k1 == 1.5);
     assert_string_equal(rp_study_config_join(&config, &k->features.select), "mslr.*,sim.kl");
     assert_string_equal(k->features.derive.item[0], "a = mslr.bm25 / 2");
+    assert_string_equal(k->features.bert, "org/bert");
+    assert_string_equal(k->features.t5, "/tmp/there/./t5");
     assert_string_equal(k->template_.custom, "{query} {text}");
     assert_int_equal(config.memory, 3 << 20);
     assert_false(*k->capture.score);
@@ -118,8 +121,8 @@ static void every_key_is_read(void **state)
     assert_false(*k->probe.controls);
     assert_int_equal(*k->evaluate.relevance, 2);
     assert_int_equal(rp_study_config_line(&config, "data.queries[1]"), 7);
-    assert_int_equal(rp_study_config_line(&config, "probe.method"), 20);
-    assert_int_equal(rp_study_config_line(&config, "probe.nothing"), 19);
+    assert_int_equal(rp_study_config_line(&config, "probe.method"), 21);
+    assert_int_equal(rp_study_config_line(&config, "probe.nothing"), 20);
     rp_study_config_release(&config);
 }
 
@@ -210,6 +213,21 @@ static void a_base_without_an_adapter_is_refused_before_any_step_runs(void **sta
     assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EARG, want);
 }
 
+static void an_encoder_that_is_not_there_is_named_before_any_step_runs(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_study_config config;
+    char want[1200], yaml[512];
+    snprintf(yaml, sizeof yaml, "%s",
+             rp_test_write_text("s.yaml", "output: out\nmodel: .\nfeatures:\n  bert: .\n"
+                                          "  t5: ./none\n"
+                                          "data: {collection: s.yaml, queries: [s.yaml]}\n"));
+    snprintf(want, sizeof want, "'%s' line 5: features.t5: '%s/./none' does not exist", yaml,
+             rp_test_tmpdir());
+    assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EIO, want);
+}
+
 static void an_input_that_the_study_would_write_over_is_refused(void **state)
 {
     (void)state;
@@ -236,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_named_with_the_line_that_asks_for_it),
         cmocka_unit_test(a_model_that_is_no_path_is_a_name_and_keeps_its_spelling),
         cmocka_unit_test(a_base_without_an_adapter_is_refused_before_any_step_runs),
+        cmocka_unit_test(an_encoder_that_is_not_there_is_named_before_any_step_runs),
         cmocka_unit_test(an_input_that_the_study_would_write_over_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

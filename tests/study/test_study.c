@@ -311,6 +311,50 @@ static void a_folder_that_is_collection_and_queries_is_one_input(void **state)
     assert_step("capture", "up to date");
 }
 
+/* The copy of a golden file in the temporary directory. */
+static void copy_golden(const char *golden, const char *name)
+{
+    size_t n;
+    char *bytes = rp_test_read(rp_test_golden(golden), &n);
+    rp_test_write(name, bytes, n);
+    free(bytes);
+}
+
+static void an_encoder_is_an_input_of_the_features(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    char yaml[2 * PATH_MAX], model[PATH_MAX], path[PATH_MAX];
+    if (!has_gnuplot()) skip();
+    write_data();
+    assert_ok(rp_path_make_dirs(rp_test_path("encoder"), &err), &err);
+    copy_golden("model/bert/config.json", "encoder/config.json");
+    copy_golden("model/bert/model.safetensors", "encoder/model.safetensors");
+    copy_golden("feature/encoder/bert.tokenizer.json", "encoder/tokenizer.json");
+    assert_non_null(realpath("tests/golden/run/model", model));
+    snprintf(yaml, sizeof yaml,
+             "output: encoded\nmodel: %s\ndata: {collection: collection.tsv, queries: "
+             "[queries.tsv], top: %d}\ntemplate: {max_query: 12, max_passage: 40}\n"
+             "features: {select: [mslr.bm25, sim.bert_cosine], bert: encoder}\n"
+             "probe: {bootstrap: 10, folds: 2, inner: 2}\n",
+             model, TOP);
+    snprintf(path, sizeof path, "%s", rp_test_write_text("encoded.yaml", yaml));
+    assert_ok(run(path, false, false, &err), &err);
+    assert_ok(run(path, false, false, &err), &err);
+    assert_step("features", "up to date");
+    assert_step("probe", "up to date");
+    char *json = rp_test_read(rp_test_path("encoder/tokenizer.json"), NULL);
+    char *cut = strstr(json, "\"river\"");
+    assert_non_null(cut);
+    memcpy(cut, "\"livre\"", 7);
+    rp_test_write_text("encoder/tokenizer.json", json);
+    free(json);
+    assert_ok(run(path, false, true, &err), &err);
+    assert_step("features", "to do ('");
+    assert_non_null(strstr(notes, "/encoder' changed)"));
+    assert_step("capture", "up to date");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +366,7 @@ int main(void)
         cmocka_unit_test(a_folder_that_the_study_did_not_make_is_not_touched),
         cmocka_unit_test(several_files_are_one_study),
         cmocka_unit_test(a_folder_that_is_collection_and_queries_is_one_input),
+        cmocka_unit_test(an_encoder_is_an_input_of_the_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
