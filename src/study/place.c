@@ -18,15 +18,12 @@ static rp_status place(char **dir, const rp_study_config *config, const char *ke
 {
     size_t line = rp_study_config_line(config, key);
     rp_error why;
-    if (!rp_study_is_name(name) && !rp_path_exists(name))
-        return rp_fail(err, RP_EIO, "'%s' line %zu: %s: '%s' does not exist", config->path, line,
-                       key, name);
+    if (rp_path_exists(name) && !rp_path_is_dir(name))
+        return rp_fail(err, RP_EFORMAT, "'%s' line %zu: %s is not a directory", config->path, line,
+                       key);
     rp_status status = rp_model_locate(dir, name, config->keys->models, &why);
-    if (status)
-        return rp_fail(err, status, "'%s' line %zu: %s: %s", config->path, line, key, why.text);
-    if (rp_path_is_dir(*dir)) return RP_OK;
-    return rp_fail(err, RP_EFORMAT, "'%s' line %zu: %s is not a directory", config->path, line,
-                   key);
+    if (status == RP_OK) return RP_OK;
+    return rp_fail(err, status, "'%s' line %zu: %s: %s", config->path, line, key, why.text);
 }
 
 static rp_status place_base(rp_study_config *config, rp_error *err)
@@ -53,7 +50,8 @@ rp_status rp_study_place_models(rp_study_config *config, rp_error *err)
     const rp_study_features *f = &config->keys->features;
     rp_status status = place(&config->model_dir, config, "model", config->keys->model, err);
     if (!status) status = place_base(config, err);
-    if (!status && f->bert) status = place(&config->bert_dir, config, "features.bert", f->bert, err);
+    if (!status && f->bert)
+        status = place(&config->bert_dir, config, "features.bert", f->bert, err);
     if (!status && f->t5) status = place(&config->t5_dir, config, "features.t5", f->t5, err);
     return status;
 }

@@ -223,8 +223,10 @@ static void an_encoder_that_is_not_there_is_named_before_any_step_runs(void **st
              rp_test_write_text("s.yaml", "output: out\nmodel: .\nfeatures:\n  bert: .\n"
                                           "  t5: ./none\n"
                                           "data: {collection: s.yaml, queries: [s.yaml]}\n"));
-    snprintf(want, sizeof want, "'%s' line 5: features.t5: '%s/./none' does not exist", yaml,
-             rp_test_tmpdir());
+    snprintf(
+        want, sizeof want,
+        "'%s' line 5: features.t5: '%s/./none': no such directory: give that of the (base) model",
+        yaml, rp_test_tmpdir());
     assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EIO, want);
 }
 
