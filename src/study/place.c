@@ -53,7 +53,8 @@ rp_status rp_study_place_models(rp_study_config *config, rp_error *err)
     const rp_study_features *f = &config->keys->features;
     rp_status status = place(&config->model_dir, config, "model", config->keys->model, err);
     if (!status) status = place_base(config, err);
-    if (!status && f->bert) status = place(&config->bert_dir, config, "features.bert", f->bert, err);
+    if (!status && f->bert)
+        status = place(&config->bert_dir, config, "features.bert", f->bert, err);
     if (!status && f->t5) status = place(&config->t5_dir, config, "features.t5", f->t5, err);
     return status;
 }
