@@ -143,7 +143,12 @@ rp_status rp_model_check_site(const rp_model *model, rp_site site, rp_error *err
 
 rp_status rp_model_require_score(const rp_model *model, rp_error *err)
 {
-    if (model->weights.score.weight) return RP_OK;
-    return rp_fail(err, RP_EFORMAT, "'%s': no score head: tensor '%s' is missing", model->path,
-                   model->info.score_tensor);
+    const rp_model_info *m = &model->info;
+    if (m->has_score) return RP_OK;
+    if (m->adapter)
+        return rp_fail(err, RP_EFORMAT,
+                       "'%s': no score head: tensor '%s' is missing, in the base model '%s' too",
+                       m->adapter, m->score_tensor, m->path);
+    return rp_fail(err, RP_EFORMAT, "'%s': no score head: tensor '%s' is missing", m->path,
+                   m->score_tensor);
 }
