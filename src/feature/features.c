@@ -346,7 +346,7 @@ static void count_empty(job *j)
     if (j->empty) {
         rp_host_warn(j->host,
                      "%zu of %zu pairs have no query terms or no passage terms: their features "
-                     "are 0",
+                     "of terms are 0",
                      j->empty, j->pairs.n);
     }
 }
