@@ -45,6 +45,19 @@ static int run(rp_features_options *o)
     return rp_cli_finish(rp_features(o, rp_cli_host(), &err), &err);
 }
 
+/* Rows of a table, which the formatter would take for code. */
+/* clang-format off */
+#define ENCODERS(o) \
+    {"", 0, RP_OPT_FLAG, NULL, NULL, "encoders", NULL}, \
+    {"bert", 0, RP_OPT_STRING, &(o).bert, "DIR", \
+     "directory or name of the BERT of sim.bert_cosine, paper.euclidean_bert, " \
+     "paper.manhattan_bert", NULL}, \
+    {"t5", 0, RP_OPT_STRING, &(o).t5, "DIR", "directory or name of the T5 of sim.t5_cosine", NULL}, \
+    {"models", 0, RP_OPT_STRING, &(o).models, "DIR", \
+     "directory of models by name, looked in before the Hugging Face cache", NULL}, \
+    {"memory", 0, RP_OPT_BYTES, &(o).memory, "BYTES", "memory for an encoder's activations", NULL}
+/* clang-format on */
+
 int rp_cmd_features(int argc, char **argv)
 {
     rp_features_options o;
@@ -87,17 +100,7 @@ int rp_cmd_features(int argc, char **argv)
          "anserini|msmarco|okapi"},
         {"k1", 0, RP_OPT_NUMBER, &o.k1, "X", "instead of the preset's", NULL},
         {"b", 0, RP_OPT_NUMBER, &o.b, "X", "instead of the preset's", NULL},
-        {"", 0, RP_OPT_FLAG, NULL, NULL, "encoders", NULL},
-        {"bert", 0, RP_OPT_STRING, &o.bert, "DIR",
-         "directory or name of the BERT of sim.bert_cosine, paper.euclidean_bert, "
-         "paper.manhattan_bert",
-         NULL},
-        {"t5", 0, RP_OPT_STRING, &o.t5, "DIR", "directory or name of the T5 of sim.t5_cosine",
-         NULL},
-        {"models", 0, RP_OPT_STRING, &o.models, "DIR", "directory of models by name, looked in before the Hugging Face cache",
-         NULL},
-        {"memory", 0, RP_OPT_BYTES, &o.memory, "BYTES", "memory for an encoder's activations",
-         NULL},
+        ENCODERS(o),
         {"", 0, RP_OPT_FLAG, NULL, NULL, "output", NULL},
         {"format", 0, RP_OPT_STRING, &o.format, "NAME",
          "a table, or SVMlight lines for learning to rank", "tsv|letor"},

@@ -119,7 +119,7 @@ rp_status rp_eval(const rp_eval_options *o, const rp_host *host, rp_error *err);
 /* ---- features ------------------------------------------------------------------------------ */
 
 typedef struct rp_features_options {
-    rp_inputs in;              /* collection, queries, run; qrels for the grade column */
+    rp_inputs in; /* collection, queries, run; qrels for the grade column */
     /* Comma separated names or globs, default "mslr.*,sim.*". A glob leaves out the columns of an
      * encoder that is not given. */
     const char *select;

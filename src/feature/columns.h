@@ -23,8 +23,8 @@ typedef struct rp_columns {
     size_t rows;
 } rp_columns;
 
-/* The columns that o->select and o->derive ask for. RP_EARG names a glob that matches nothing, and a
- * feature that was asked for (by name, by a glob that matches no other, in an expression) without
+/* The columns that o->select and o->derive ask for. RP_EARG names a glob that matches nothing, and
+ * a feature that was asked for (by name, by a glob that matches no other, in an expression) without
  * the encoder that it needs. */
 rp_status rp_columns_init(rp_columns *c, const rp_features_options *o, rp_error *err);
 void rp_columns_release(rp_columns *c);

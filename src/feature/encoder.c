@@ -255,7 +255,8 @@ static rp_status embed_chunk(embedder *m, float *out, const rp_passage *texts, s
             m->under = end - first;
             status = pack(m, first, end, err);
             const rp_batch batch = {end - first, m->start, m->ids.id, m->segment.id};
-            if (!status) status = rp_session_embed(m->session, out + first * D, &batch, &inner, err);
+            if (!status)
+                status = rp_session_embed(m->session, out + first * D, &batch, &inner, err);
         }
         for (size_t i = first; i < end && !status; i++) {
             status = check_finite(out + i * D, D, &texts[i], err);

@@ -41,7 +41,7 @@ typedef struct job {
     rp_columns columns;
     bool mslr, paper, sim;
     rp_encoder *bert, *t5; /* NULL: no column needs it */
-    bool scan, sim_scan; /* mslr or sim.kl, sim's idf look at the collection */
+    bool scan, sim_scan;   /* mslr or sim.kl, sim's idf look at the collection */
     rp_feature_settings settings;
     topic *topic;         /* [ntopics] in the analysis of mslr and sim */
     topic *paper_topic;   /* [ntopics] in scikit-learn's; may be the same */
@@ -306,11 +306,11 @@ static rp_status fill_embedded(job *j, const rp_encoder *encoder, rp_family fami
 {
     if (!encoder) return RP_OK;
     size_t D = rp_encoder_about(encoder)->width;
-    const rp_encoder_work work = {
-        .memory = j->o->memory,
-        .threads = j->threads,
-        .what = family == RP_BERT ? "embedding texts by bert" : "embedding texts by t5",
-        .host = j->host};
+    const rp_encoder_work work = {.memory = j->o->memory,
+                                  .threads = j->threads,
+                                  .what = family == RP_BERT ? "embedding texts by bert"
+                                                            : "embedding texts by t5",
+                                  .host = j->host};
     float *x = rp_alloc(texts->n + 1, D * sizeof *x);
     if (!x) return rp_fail_memory(err, texts->n * D * sizeof *x);
     rp_status status = rp_encoder_embed(encoder, x, texts->item, texts->n, &work, err);
@@ -346,7 +346,7 @@ static void count_empty(job *j)
     if (j->empty) {
         rp_host_warn(j->host,
                      "%zu of %zu pairs have no query terms or no passage terms: their features "
-                     "are 0",
+                     "of terms are 0",
                      j->empty, j->pairs.n);
     }
 }

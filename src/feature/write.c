@@ -13,7 +13,8 @@
 
 #define NUMBER_CAP RP_FEATURES_NUMBER
 
-/* The path and what it held: a model is not among the inputs, whose checksums are of bytes alone. */
+/* The path and what it held: a model is not among the inputs, whose checksums are of bytes
+ * alone. */
 static void write_encoder(FILE *file, const char *option, const rp_encoder *encoder)
 {
     if (!encoder) return;

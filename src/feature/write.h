@@ -10,7 +10,7 @@ typedef struct rp_features_origin {
     const rp_features_options *o;
     const rp_host *host;
     const rp_encoder *bert, *t5; /* NULL: not used */
-    bool scanned; /* world is the collection */
+    bool scanned;                /* world is the collection */
     double documents, avgdl;
     size_t empty; /* pairs without query terms or passage terms */
 } rp_features_origin;

@@ -261,7 +261,7 @@ static void empty_pairs_are_zero_and_counted(void **state)
     warning[0] = '\0';
     rp_table *table = table_of(&o);
     assert_string_equal(warning, "2 of 3 pairs have no query terms or no passage terms: their "
-                                 "features are 0");
+                                 "features of terms are 0");
     for (size_t c = 4; c < rp_table_columns(table); c++) {
         assert_string_equal(rp_table_cell(table, 1, c), "0");
         assert_string_equal(rp_table_cell(table, 2, c), "0");
