@@ -216,15 +216,25 @@ static void a_model_agrees_with_its_reference(void **state)
     }
 }
 
-static void every_family_agrees_at_every_site_without_a_tokenizer(void **state)
+static void every_family_and_adapter_agrees_at_every_site_without_a_tokenizer(void **state)
 {
-    static const char *const cases[][2] = {{"plain", "llama"},     {"llama3_rope", "llama"},
-                                           {"biases", "llama"},    {"mistral", "mistral"},
-                                           {"qwen2", "qwen2"},     {"qwen3_biases", "qwen3"},
-                                           {"neox", "gpt_neox"},   {"neox_sequential", "gpt_neox"},
-                                           {"bert", "bert"},       {"electra", "electra"},
-                                           {"roberta", "roberta"}, {"xlm_roberta", "xlm-roberta"},
-                                           {"t5_gated", "t5"},     {"mt5", "mt5"}};
+    static const char *const cases[][2] = {{"plain", "llama"},
+                                           {"llama3_rope", "llama"},
+                                           {"biases", "llama"},
+                                           {"mistral", "mistral"},
+                                           {"qwen2", "qwen2"},
+                                           {"qwen3_biases", "qwen3"},
+                                           {"neox", "gpt_neox"},
+                                           {"neox_sequential", "gpt_neox"},
+                                           {"bert", "bert"},
+                                           {"electra", "electra"},
+                                           {"roberta", "roberta"},
+                                           {"xlm_roberta", "xlm-roberta"},
+                                           {"t5_gated", "t5"},
+                                           {"mt5", "mt5"},
+                                           {"adapter_llama", "llama"},
+                                           {"adapter_bert", "bert"},
+                                           {"adapter_neox", "gpt_neox"}};
     char dir[512];
 
     (void)state;
@@ -246,6 +256,7 @@ static void every_family_agrees_at_every_site_without_a_tokenizer(void **state)
                  cases[i][1]);
         rp_test_write_text(path, json);
         rp_doctor_options o = golden_doctor(model, dir);
+        o.models = "tests/golden/model";
         assert_int_equal(rp_doctor(&o, NULL, &err), RP_EIO); /* the tokenizer that is missing */
         char *report = rp_test_read(o.output, NULL);
         assert_string_equal(line_of(report, "verdict"), "agrees");
@@ -476,7 +487,7 @@ int main(void)
         cmocka_unit_test(the_report_says_what_was_understood),
         cmocka_unit_test(an_encoder_gets_the_bare_pair_and_its_segments),
         cmocka_unit_test(a_model_agrees_with_its_reference),
-        cmocka_unit_test(every_family_agrees_at_every_site_without_a_tokenizer),
+        cmocka_unit_test(every_family_and_adapter_agrees_at_every_site_without_a_tokenizer),
         cmocka_unit_test(a_difference_is_found_where_it_is),
         cmocka_unit_test(tokens_that_differ_are_told_before_the_activations_of_them),
         cmocka_unit_test(a_dump_that_does_not_fit_is_refused),

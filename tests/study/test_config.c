@@ -1,5 +1,8 @@
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "study/config.h"
 #include "support/support.h"
@@ -213,6 +216,34 @@ static void a_base_without_an_adapter_is_refused_before_any_step_runs(void **sta
     assert_fails(rp_study_config_load(&config, yaml, &err), &err, RP_EARG, want);
 }
 
+static void an_adapters_own_base_is_looked_for_among_the_models(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_study_config config;
+    char models[PATH_MAX], text[2 * PATH_MAX], want[PATH_MAX + 8];
+    char *json = rp_test_read("tests/golden/model/adapter_llama/adapter_config.json", NULL);
+    char *at = strstr(json, "\"tied\"");
+    size_t n;
+    char *tensors = rp_test_read("tests/golden/model/adapter_llama/adapter_model.safetensors", &n);
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s\"/of/another/machine/plain\"%s", (int)(at - json), json,
+             at + 6);
+    rp_test_write_text("adapter_config.json", text);
+    rp_test_write("adapter_model.safetensors", tensors, n);
+    free(json);
+    free(tensors);
+    assert_non_null(realpath("tests/golden/model", models));
+    snprintf(text, sizeof text,
+             "output: out\nmodel: .\nmodels: %s\ndata: {collection: s.yaml, queries: [s.yaml]}\n",
+             models);
+    assert_ok(rp_study_config_load(&config, rp_test_write_text("s.yaml", text), &err), &err);
+    snprintf(want, sizeof want, "%s/plain", models);
+    assert_string_equal(config.base_dir, want);
+    rp_study_config_release(&config);
+    unlink(rp_test_path("adapter_config.json")); /* the folder is the model of other tests */
+}
+
 static void an_encoder_that_is_not_there_is_named_before_any_step_runs(void **state)
 {
     (void)state;
@@ -256,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_named_with_the_line_that_asks_for_it),
         cmocka_unit_test(a_model_that_is_no_path_is_a_name_and_keeps_its_spelling),
         cmocka_unit_test(a_base_without_an_adapter_is_refused_before_any_step_runs),
+        cmocka_unit_test(an_adapters_own_base_is_looked_for_among_the_models),
         cmocka_unit_test(an_encoder_that_is_not_there_is_named_before_any_step_runs),
         cmocka_unit_test(an_input_that_the_study_would_write_over_is_refused),
     };
