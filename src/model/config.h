@@ -62,7 +62,8 @@ typedef struct rp_config {
     /* BERT's embeddings */
     size_t embedding_width; /* ELECTRA's may be narrower than the blocks; elsewhere = width */
     size_t positions;       /* rows of the table of positions, 0: none */
-    size_t segments;        /* rows of the table of segments, 0: none */
+    size_t segments;        /* rows of the table of segments, 0: none; of one row all tokens have
+                             * it, as in RoBERTa, whatever the tokenizer says */
     size_t pad;             /* RoBERTa: positions count from pad + 1, and pad tokens stand at pad */
     bool skips_pad;
     /* T5's relative positions */

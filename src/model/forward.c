@@ -76,12 +76,12 @@ static void embed_sequence(const rp_forward *f, float *x, size_t first, size_t e
 {
     const rp_weights *w = f->weights;
     size_t E = f->config->embedding_width, count = 0;
+    const int32_t *segment = f->config->segments > 1 ? f->batch->segment : NULL;
     for (size_t t = first; t < end; t++) {
         size_t id = (size_t)f->batch->ids[t];
         float *row = x + (t - first) * E;
         rp_tensor_read(row, w->embedding, id * E, E);
-        if (w->segment)
-            add_row(row, w->segment, f->batch->segment ? (size_t)f->batch->segment[t] : 0, E);
+        if (w->segment) add_row(row, w->segment, segment ? (size_t)segment[t] : 0, E);
         if (w->position)
             add_row(row, w->position, position_of(f->config, id, t - first, &count), E);
     }

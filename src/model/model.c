@@ -53,7 +53,7 @@ static rp_status describe(rp_model *m, rp_error *err)
         .vocabulary = c->vocabulary,
         .max_positions = c->max_positions,
         .limit_key = c->limit_key,
-        .segments = c->segments,
+        .segments = c->segments > 1 ? c->segments : 0,
         .causal = c->causal,
         .dtype = rp_dtype_name(m->weights.embedding->dtype),
         .has_score = m->weights.score.weight != NULL,

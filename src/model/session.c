@@ -162,7 +162,7 @@ static rp_status check_batch(const rp_session *s, const rp_batch *batch, rp_erro
                     err, RP_EFORMAT,
                     "sequence %zu: token id %ld is outside the model's vocabulary of %zu", i,
                     (long)batch->ids[t], c->vocabulary);
-        for (size_t t = first; batch->segment && c->segments && t < end; t++)
+        for (size_t t = first; batch->segment && c->segments > 1 && t < end; t++)
             if (batch->segment[t] < 0 || (size_t)batch->segment[t] >= c->segments)
                 return rp_fail(err, RP_EFORMAT,
                                "sequence %zu: segment %ld is outside the model's %zu", i,

@@ -192,6 +192,38 @@ static void bad_sequences_are_named(void **state)
     assert_fails(rp_session_new(&session, model, 0, -1, &err), &err, RP_EARG, "-1 threads");
 }
 
+static float score_of(const char *path, const int32_t *segment, rp_status want, rp_error *err)
+{
+    const size_t start[] = {0, 3};
+    const int32_t ids[] = {5, 6, 7};
+    rp_model *model = NULL;
+    rp_session *session = NULL;
+    float score = 0;
+    rp_batch batch = {1, start, ids, segment};
+    assert_ok(rp_model_open(&model, &(rp_model_source){.path = rp_test_golden(path)}, err), err);
+    assert_ok(rp_session_new(&session, model, 1 << 20, 1, err), err);
+    assert_int_equal(rp_session_forward(session, &batch, NULL, &score, NULL, err), want);
+    rp_session_free(session);
+    rp_model_free(model);
+    return score;
+}
+
+static void segments_count_where_the_model_has_more_than_one(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    const int32_t zero[] = {0, 0, 0}, second[] = {0, 1, 1}, outside[] = {0, 2, 1};
+    float bert = score_of("model/bert", NULL, RP_OK, &err);
+    assert_true(bert == score_of("model/bert", zero, RP_OK, &err));
+    assert_true(bert != score_of("model/bert", second, RP_OK, &err));
+    score_of("model/bert", outside, RP_EFORMAT, &err);
+    assert_string_equal(err.text, "sequence 0: segment 2 is outside the model's 2");
+    float roberta = score_of("model/roberta", NULL, RP_OK, &err);
+    assert_true(roberta == score_of("model/roberta", second, RP_OK, &err));
+    float llama = score_of("model/plain", NULL, RP_OK, &err);
+    assert_true(llama == score_of("model/plain", outside, RP_OK, &err));
+}
+
 static int open_model(void **state)
 {
     *state = open_family(0);
@@ -212,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_session_is_reused_for_larger_and_smaller_batches),
         cmocka_unit_test(the_host_can_stop_between_layers),
         cmocka_unit_test(bad_sequences_are_named),
+        cmocka_unit_test(segments_count_where_the_model_has_more_than_one),
     };
     return cmocka_run_group_tests(tests, open_model, free_model);
 }
