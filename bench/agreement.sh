@@ -5,9 +5,9 @@
 #     bench/agreement.sh [DATA]
 #
 # DATA holds tokenizers/ (default ../shared). PYTHON needs torch, transformers, peft and sentencepiece.
-# Prints a line a model: the largest difference of any layer and site, relative to the largest value
-# there, of the scores, and doctor's verdict; then the number of models that agree. $MODELS (if set)
-# holds directories of models to check beside them, references made on the spot.
+# Prints a line a model: the largest difference of any site and layer, relative to the largest value
+# there, and doctor's verdict, which tokens and scores have part in; then the number of models that
+# agree. $MODELS (if set) holds directories of models to check beside them, references made on the spot.
 set -eu
 cd "$(dirname "$0")/.."
 data=${1:-../shared}
@@ -31,7 +31,9 @@ for reference in "$work"/references/*; do
         >"$work/said" 2>"$work/why"; then
         agree=$((agree + 1))
     fi
-    printf '%-28s %s\n' "$name" "$(grep -E '^(agrees|differs|verdict)' "$work/said" || tail -n 1 "$work/why")"
+    worst=$(awk '/^site.layer/ { on = 1; next } on && NF == 5 && $4 + 0 > worst { worst = $4 + 0 }
+        END { print worst + 0 }' "$work/said")
+    printf '%-34s %-10s %s\n' "$name" "$worst" "$(sed -n 's/^verdict *//p' "$work/said" | grep . || cat "$work/why")"
 done
 echo "$agree of $all agree"
 [ "$agree" = "$all" ]
