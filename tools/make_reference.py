@@ -56,9 +56,9 @@ def encode(tokenizer, pairs, causal):
     ids, segments = [], []
     for query, document in pairs:
         a, b = (f'query: {query}', f'document: {document}') if causal else (query, document)
-        both = tokenizer(a, b, return_token_type_ids=True)
-        ids.append(both['input_ids'])
-        segments.append(both['token_type_ids'])
+        both = tokenizer([a], [b], return_token_type_ids=True)  # a lone empty b would not count as one
+        ids.append(both['input_ids'][0])
+        segments.append(both['token_type_ids'][0])
     return ids, segments
 
 

@@ -5,8 +5,9 @@
 
 Writes OUT, a copy of the Hugging Face directory BASE (single-file or sharded safetensors) with one
 more tensor: score.weight [1, hidden_size], normal with mean 0 and standard deviation C/sqrt(D),
-drawn by Python's own generator from the seed, the same on every machine. config.json then says
-LlamaForSequenceClassification with one label. The head is random: such a model ranks at random, and
+drawn by Python's own generator from the seed, the same on every machine. config.json then names the
+class of the family (LlamaForSequenceClassification, ...) with one label; BASE is a decoder: Llama, Mistral,
+Qwen 2 or 3, GPT-NeoX. The head is random: such a model ranks at random, and
 what probes find in it was put there by language modelling alone. Needs nothing but Python.
 
     tools/make_score_head.py --seed 0 stories260k stories260k-scored
@@ -20,6 +21,7 @@ import struct
 import sys
 
 TENSOR = 'score.weight'
+CLASSES = {'llama': 'Llama', 'mistral': 'Mistral', 'qwen2': 'Qwen2', 'qwen3': 'Qwen3', 'gpt_neox': 'GPTNeoX'}
 
 
 def read_header(path):
@@ -68,8 +70,14 @@ def main():
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--scale', type=float, default=1.0)
     args = parser.parse_args()
-    with open(os.path.join(args.base, 'config.json')) as f:
+    path = os.path.join(args.base, 'config.json')
+    if not os.path.exists(path):
+        sys.exit(f"make_score_head: no '{path}': '{args.base}' is not the directory of a model")
+    with open(path) as f:
         config = json.load(f)
+    family = config.get('model_type')
+    if family not in CLASSES:
+        sys.exit(f"make_score_head: '{path}': model_type must be one of {', '.join(CLASSES)}, found {family!r}")
     width = config['hidden_size']
     name, index = weights_file(args.base)
     if TENSOR in read_header(os.path.join(args.base, name))[0]:
@@ -89,7 +97,7 @@ def main():
             index['metadata']['total_size'] = total + len(data)
         with open(os.path.join(args.out, 'model.safetensors.index.json'), 'w') as f:
             json.dump(index, f, indent=2, sort_keys=True)
-    config['architectures'] = ['LlamaForSequenceClassification']
+    config['architectures'] = [CLASSES[family] + 'ForSequenceClassification']
     config['id2label'], config['label2id'] = {'0': 'LABEL_0'}, {'LABEL_0': 0}
     with open(os.path.join(args.out, 'config.json'), 'w') as f:
         json.dump(config, f, indent=2, sort_keys=True)

@@ -11,6 +11,16 @@
 
 #include "base/memory.h"
 
+/* What lies in a clone of a Hugging Face repository where git-lfs is not installed. */
+static rp_status check_pointer(const char *data, size_t size, const char *path, rp_error *err)
+{
+    static const char first[] = "version https://git-lfs.github.com/spec/";
+    if (size < sizeof first || memcmp(data, first, sizeof first - 1) != 0) return RP_OK;
+    return rp_fail(err, RP_EFORMAT,
+                   "'%s': a pointer of Git LFS, not the file itself: get it by 'git lfs pull'",
+                   path);
+}
+
 rp_status rp_mapping_open(rp_mapping *map, const char *path, rp_error *err)
 {
     *map = (rp_mapping){0};
@@ -31,6 +41,8 @@ rp_status rp_mapping_open(rp_mapping *map, const char *path, rp_error *err)
         } else {
             map->data = p;
             map->size = (size_t)st.st_size;
+            s = check_pointer(p, map->size, path, err);
+            if (s) rp_mapping_release(map);
         }
     }
     close(fd);
@@ -122,6 +134,7 @@ rp_status rp_file_read(char **data, size_t *size, const char *path, size_t limit
     rp_text text = {0};
     rp_status s = read_all(&text, file, path, limit, err);
     if (!standard) fclose(file);
+    if (!s) s = check_pointer(text.data, text.len, path, err);
     if (s) {
         rp_text_release(&text);
         return s;

@@ -13,6 +13,7 @@ typedef struct rp_mapping {
     const unsigned char *data; /* read-only pages; NULL for an empty file */
     size_t size;
 } rp_mapping;
+/* A pointer that Git LFS left in a file's place is refused (RP_EFORMAT), by rp_file_read, too. */
 rp_status rp_mapping_open(rp_mapping *map, const char *path, rp_error *err);
 void rp_mapping_release(rp_mapping *map);
 

@@ -97,7 +97,7 @@ rp_status rp_config_read_t5(rp_config *c, const rp_keys *in)
     c->norm = RP_NORM_RMS;
     c->scale = 1; /* the initialisation takes its place */
     c->max_positions = RP_POSITIONS_LIMIT;
-    c->limit_key = "limit of";
+    c->limit_key = "limit (of this program)"; /* its own positions are relative */
     if ((s = rp_keys_size(in, &c->width, "d_model", 0, RP_WIDTH_LIMIT))) return s;
     if ((s = rp_keys_size(in, &c->ffn, "d_ff", 0, RP_FFN_LIMIT))) return s;
     if ((s = rp_keys_size(in, &c->layers, "num_layers", 0, RP_LAYERS_LIMIT))) return s;

@@ -140,17 +140,18 @@ static rp_status find_repository(char **dir, const char *name, const char *model
 static rp_status find_foreign(char **dir, const char *name, const char *models, const char *cache,
                               rp_error *err)
 {
+    static const char mark[] = "/models--";
     char part[PATH_SIZE];
-    const char *repository = strstr(name, "/models--");
+    const char *folder = strstr(name, mark);
     size_t end = strlen(name);
     if (end >= sizeof part) return RP_OK;
-    if (repository) {
-        rp_status s = RP_OK;
-        snprintf(part, sizeof part, "%.*s", (int)strcspn(repository + 1, "/"), repository + 1);
-        if (models) s = try_place(dir, models, part + strlen("models--"), err);
-        if (!s && models && !*dir) s = find_snapshot(dir, models, part, err);
-        if (!s && *cache && !*dir) s = find_snapshot(dir, cache, part, err);
-        return s;
+    if (folder) {
+        folder += sizeof mark - 1;
+        snprintf(part, sizeof part, "%.*s", (int)strcspn(folder, "/"), folder);
+        char *dashes = strstr(part, "--"); /* no name has two in a row */
+        if (dashes) memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
+        if (dashes) *dashes = '/';
+        return is_repository(part) ? find_repository(dir, part, models, cache, err) : RP_OK;
     }
     while (end > 0 && name[end - 1] == '/') end--;
     size_t begin = end;

@@ -26,6 +26,20 @@ static rp_status place(char **dir, const rp_study_config *config, const char *ke
     return rp_fail(err, status, "'%s' line %zu: %s: %s", config->path, line, key, why.text);
 }
 
+/* The base model that the adapter names; the line is the adapter's. */
+static rp_status place_remembered(rp_study_config *config, const char *name, rp_error *err)
+{
+    size_t line = rp_study_config_line(config, "model");
+    rp_error why;
+    if (!name)
+        return rp_fail(err, RP_EFORMAT, "'%s' line %zu: base is missing: '%s' names none",
+                       config->path, line, config->model_dir);
+    rp_status status = rp_model_locate(&config->base_dir, name, config->keys->models, &why);
+    if (status == RP_OK) return RP_OK;
+    return rp_fail(err, status, "'%s' line %zu: base model of adapter '%s': %s", config->path, line,
+                   config->model_dir, why.text);
+}
+
 static rp_status place_base(rp_study_config *config, rp_error *err)
 {
     const char *base = config->keys->base;
@@ -37,10 +51,8 @@ static rp_status place_base(rp_study_config *config, rp_error *err)
     }
     rp_status status = rp_adapter_open(&adapter, config->model_dir, err);
     if (status) return status;
-    if (!base) base = rp_adapter_base(adapter);
     status = base ? place(&config->base_dir, config, "base", base, err)
-                  : rp_fail(err, RP_EFORMAT, "'%s' line %zu: base is missing: '%s' names none",
-                            config->path, rp_study_config_line(config, "base"), config->model_dir);
+                  : place_remembered(config, rp_adapter_base(adapter), err);
     rp_adapter_free(adapter);
     return status;
 }

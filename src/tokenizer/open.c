@@ -135,7 +135,8 @@ static rp_status keep_promises(const rp_tokenizer *tok, const rp_settings *setti
 
 /* ---- special tokens ---- */
 
-static void guess_role(rp_tokenizer *tok, int role)
+/* none: the settings say that there is no such token, so that no usual name is tried. */
+static void guess_role(rp_tokenizer *tok, int role, bool none)
 {
     static const char *const usual[RP_NROLES][5] = {
         [RP_BOS] = {"<s>", "<|begin_of_text|>", "<bos>", "<|endoftext|>", "[CLS]"},
@@ -149,7 +150,7 @@ static void guess_role(rp_tokenizer *tok, int role)
     int32_t *id = &tok->special[role];
     if (*id < 0) *id = rp_postprocessor_special(&tok->post, rp_role_names[role]);
     if (*id < 0 && role == RP_UNK) *id = tok->lexicon->unk_id;
-    for (int k = 0; k < 5 && *id < 0 && usual[role][k]; k++) {
+    for (int k = 0; k < 5 && *id < 0 && !none && usual[role][k]; k++) {
         int32_t t = rp_dict_id(&tok->added.names, usual[role][k], strlen(usual[role][k]));
         if (t >= 0 && tok->added.token[t].special) *id = tok->added.token[t].id;
     }
@@ -160,7 +161,7 @@ static void find_specials(rp_tokenizer *tok, const rp_settings *settings)
     for (int i = 0; i < RP_NROLES; i++) {
         const char *token = rp_settings_token(settings, rp_role_names[i], NULL);
         tok->special[i] = token ? rp_tokenizer_find(tok, token) : -1;
-        guess_role(tok, i);
+        guess_role(tok, i, rp_settings_denies(settings, rp_role_names[i]));
     }
 }
 

@@ -32,6 +32,8 @@ const json_t *rp_settings_get(const rp_settings *settings, const char *key);
 const char *rp_settings_content(const json_t *token);
 /* "bos" -> the text of bos_token; NULL where it is null; fallback where it is not mentioned. */
 const char *rp_settings_token(const rp_settings *settings, const char *role, const char *fallback);
+/* "bos" -> bos_token is there and null: the tokenizer has none. */
+bool rp_settings_denies(const rp_settings *settings, const char *role);
 
 /* A token of the settings' added_tokens_decoder (or added_tokens.json) and the id it gives. */
 typedef struct rp_promise {

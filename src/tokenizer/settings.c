@@ -91,6 +91,14 @@ const char *rp_settings_token(const rp_settings *settings, const char *role, con
     return value ? rp_settings_content(value) : fallback;
 }
 
+bool rp_settings_denies(const rp_settings *settings, const char *role)
+{
+    char key[16];
+    snprintf(key, sizeof key, "%s_token", role);
+    const json_t *value = rp_settings_get(settings, key);
+    return json_is_null(value);
+}
+
 /* ---- added tokens and their ids ---- */
 
 static int by_id(const void *a, const void *b)

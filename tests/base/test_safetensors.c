@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/safetensors.h"
 #include "support/support.h"
 
@@ -66,6 +67,22 @@ static void refused(const char *path, const char *message)
     snprintf(text, sizeof text, "'%s': %s", path, message);
     assert_fails(rp_safetensors_open(&st, path, &err), &err, RP_EFORMAT, text);
     assert_null(st);
+}
+
+static void a_pointer_of_git_lfs_is_called_one(void **state)
+{
+    (void)state;
+    static const char why[] = "a pointer of Git LFS, not the file itself: get it by 'git lfs pull'";
+    const char *path = rp_test_write_text(
+        "s", "version https://git-lfs.github.com/spec/v1\noid sha256:5f0a\nsize 438\n");
+    refused(path, why);
+    rp_error err = {0};
+    char *data, text[600];
+    snprintf(text, sizeof text, "'%s': %s", path, why);
+    assert_fails(rp_file_read(&data, NULL, path, 1000, &err), &err, RP_EFORMAT, text);
+    assert_null(data);
+    assert_ok(rp_file_read(&data, NULL, rp_test_write_text("s", ""), 1000, &err), &err);
+    free(data);
 }
 
 static void a_bad_header_is_refused_with_the_reason(void **state)
@@ -181,6 +198,7 @@ int main(void)
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
         cmocka_unit_test(tensors_without_elements_take_no_room),
         cmocka_unit_test(a_header_that_nests_too_deep_is_refused),
+        cmocka_unit_test(a_pointer_of_git_lfs_is_called_one),
         cmocka_unit_test(a_name_that_appears_twice_is_refused),
         cmocka_unit_test(a_pipe_is_refused_and_not_waited_for),
     };

@@ -157,8 +157,19 @@ static void a_path_into_another_machines_cache_is_found_by_its_repository(void *
     make_dir("theirs/models--org--m/snapshots/0b");
     setenv("HF_HUB_CACHE", rp_test_path("theirs"), 1);
     assert_found(name, NULL, rp_test_path("theirs/models--org--m/snapshots/0b"));
+    make_dir("ours/m");
+    assert_found(name, rp_test_path("ours"), rp_test_path("ours/m"));
     make_dir("ours/org--m");
     assert_found(name, rp_test_path("ours"), rp_test_path("ours/org--m"));
+    make_dir("ours/org/m");
+    assert_found(name, rp_test_path("ours"), rp_test_path("ours/org/m"));
+    make_dir("ours/gpt2");
+    assert_found("/x/hub/models--gpt2/snapshots/8cca", rp_test_path("ours"),
+                 rp_test_path("ours/gpt2"));
+    assert_not_found("/x/hub/models--/snapshots/8cca", NULL, RP_EIO,
+                     "'/x/hub/models--/snapshots/8cca': no such directory: give that of the (base) "
+                     "model",
+                     NULL, NULL);
 }
 
 static void the_error_says_where_was_looked(void **state)

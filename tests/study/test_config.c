@@ -241,6 +241,13 @@ static void an_adapters_own_base_is_looked_for_among_the_models(void **state)
     snprintf(want, sizeof want, "%s/plain", models);
     assert_string_equal(config.base_dir, want);
     rp_study_config_release(&config);
+    snprintf(text, sizeof text,
+             "output: out\nmodel: .\nmodels: %s\ndata: {collection: s.yaml, queries: [s.yaml]}\n",
+             "../nowhere");
+    rp_test_write_text("s.yaml", text);
+    assert_int_equal(rp_study_config_load(&config, rp_test_path("s.yaml"), &err), RP_EIO);
+    assert_non_null(strstr(err.text, "' line 2: base model of adapter '"));
+    assert_non_null(strstr(err.text, "'/of/another/machine/plain': no such directory"));
     unlink(rp_test_path("adapter_config.json")); /* the folder is the model of other tests */
 }
 

@@ -77,6 +77,21 @@ static void roles_are_guessed_without_a_config(void **state)
     rp_tokenizer_free(tok);
 }
 
+/* Qwen's bos_token is null and its eos_token the usual bos of others. */
+static void a_role_that_the_config_says_is_empty_is_not_guessed(void **state)
+{
+    (void)state;
+    rp_test_write_text("tokenizer_config.json",
+                       "{\"bos_token\":null,\"eos_token\":\"<|endoftext|>\"}");
+    rp_tokenizer *tok = open_text(
+        "{\"added_tokens\":[" SPECIAL(5, "<|endoftext|>") "," SPECIAL(6, "<pad>") "]," MODEL "}");
+    forget("tokenizer_config.json");
+    assert_int_equal(rp_tokenizer_special(tok, "bos"), -1);
+    assert_int_equal(rp_tokenizer_special(tok, "eos"), 5);
+    assert_int_equal(rp_tokenizer_special(tok, "pad"), 6);
+    rp_tokenizer_free(tok);
+}
+
 static void a_directory_stands_for_its_tokenizer_json(void **state)
 {
     (void)state;
@@ -310,6 +325,7 @@ int main(void)
         cmocka_unit_test(pieces_and_ids_are_found_both_ways),
         cmocka_unit_test(roles_come_from_the_config_beside_the_file),
         cmocka_unit_test(roles_are_guessed_without_a_config),
+        cmocka_unit_test(a_role_that_the_config_says_is_empty_is_not_guessed),
         cmocka_unit_test(a_directory_stands_for_its_tokenizer_json),
         cmocka_unit_test(catastrophic_patterns_are_an_error_not_a_hang),
         cmocka_unit_test(an_unk_token_outside_the_vocabulary_is_an_error_when_it_is_needed),
