@@ -25,7 +25,7 @@ int rp_cmd_capture(int argc, char **argv)
         {"", 0, RP_OPT_FLAG, NULL, NULL, "what is kept", NULL},
         {"view", 0, RP_OPT_LIST, &views, "VIEW", "what to pool", NULL},
         {"score", 0, RP_OPT_FLAG, &score, NULL,
-         "keep the scores too; a base model without a score head has none", NULL},
+         "the scores beside the activations, which a model without a score head cannot give", NULL},
         {"", 0, RP_OPT_FLAG, NULL, NULL, "output", NULL},
         {"output", 'o', RP_OPT_STRING, &o.store, "DIR", "the store; an unfinished one is continued",
          NULL},
