@@ -10,7 +10,6 @@
 static rp_doctor_options golden_doctor(const char *model, const char *reference)
 {
     rp_doctor_options o;
-
     rp_doctor_options_init(&o);
     o.model = model;
     o.reference = reference;
