@@ -62,7 +62,8 @@ int rp_cli_finish(rp_status status, const rp_error *err);
 int rp_cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Called once by main: remembers the command line and the time, and catches SIGINT and SIGTERM: the
- * first makes the next progress call cancel, the second kills. */
+ * first makes the next progress call cancel, the second kills. A mapped file that is cut while it
+ * is read (SIGBUS) ends with a message and code 1. */
 rp_status rp_cli_start(int argc, char **argv, rp_error *err);
 void rp_cli_quiet(bool quiet);
 void rp_cli_help_for(const char *command); /* whose --help usage errors point to */

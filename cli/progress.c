@@ -40,6 +40,22 @@ static void on_signal(int number)
     signal(number, SIG_DFL); /* the second one kills */
 }
 
+/* A mapped file became shorter, or its disk failed: there is nothing to go on with. */
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+    static const char text[] =
+        "rankprobe: a file that is being read was cut or replaced, or its disk failed\n";
+    (void)context;
+    signal(number, SIG_DFL);
+    if (info->si_code != BUS_ADRERR) {
+        raise(number);
+        return;
+    }
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    _exit(1);
+}
+
 static void clear_line(void)
 {
     if (self.drawn) fputs("\r\033[K", stderr);
@@ -160,6 +176,8 @@ rp_status rp_cli_start(int argc, char **argv, rp_error *err)
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
+    act = (struct sigaction){.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    sigaction(SIGBUS, &act, NULL);
     return RP_OK;
 }
 

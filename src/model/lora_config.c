@@ -126,7 +126,9 @@ static rp_status check_keys(const rp_lora_config *c, rp_error *err)
     {
         if (!is_harmless(key) && !is_unset(value)) return fail_key(c, key, "is not supported", err);
     }
-    const json_t *bias = value_of(c, "bias");
+    const json_t *bias = value_of(c, "bias"), *base = value_of(c, "base_model_name_or_path");
+    if (base && !json_is_string(base))
+        return fail_key(c, "base_model_name_or_path", "must be a name", err);
     if (bias && strcmp(json_is_string(bias) ? json_string_value(bias) : "", "none") != 0)
         return fail_key(c, "bias", "must be \"none\"", err);
     return check_start(c, err);

@@ -87,6 +87,9 @@ static rp_status locate(rp_model *m, const rp_model_source *source, rp_error *er
                        rp_adapter_dir(m->adapter));
     rp_error why = {0};
     s = rp_model_locate(&m->path, base, source->models, &why);
+    if (!s && rp_adapter_is(m->path))
+        s = rp_fail(&why, RP_EFORMAT, "'%s' is a PEFT adapter itself: merge it into its base model",
+                    m->path);
     return s ? rp_fail(err, s, "base model of adapter '%s': %s", rp_adapter_dir(m->adapter),
                        why.text)
              : RP_OK;

@@ -174,7 +174,8 @@ static double wanted_score(const rp_agreement *a, size_t i)
 static bool score_agrees(const rp_agreement *a, size_t i)
 {
     double want = wanted_score(a, i), diff = fabs((double)a->scores[i] - want);
-    return diff <= RP_AGREEMENT_BAR || diff <= RP_AGREEMENT_BAR * fabs(want);
+    /* of an infinite score everything would be a small part */
+    return isfinite(diff) && diff <= RP_AGREEMENT_BAR * fmax(1, fabs(want));
 }
 
 static void print_tally(FILE *file, const char *name, const rp_tally *t)

@@ -374,10 +374,11 @@ static rp_status encode_pieces(const rp_template *t, rp_tokens *k, size_t first,
 /* ids <- the post-processor's form of a = content[0, cut) and, for a pair, b = the rest. */
 static rp_status assemble(const rp_template *t, rp_tokens *k, size_t cut, rp_error *err)
 {
-    const int32_t *b = t->pair ? k->content.id + cut : NULL;
+    static const int32_t none = 0; /* a pair of two texts without a token is a pair all the same */
+    const int32_t *a = k->content.id ? k->content.id : &none, *b = t->pair ? a + cut : NULL;
     rp_span span[2] = {{0, 0}, {0, 0}};
-    rp_status status = rp_tokenizer_assemble(t->tokenizer, &k->ids, span, &k->segment,
-                                             k->content.id, cut, b, k->content.n - cut, err);
+    rp_status status = rp_tokenizer_assemble(t->tokenizer, &k->ids, span, &k->segment, a, cut, b,
+                                             k->content.n - cut, err);
 
     for (size_t i = 0; status == RP_OK && i < k->ids.n; i++) status = rp_ids_push(&k->set, 0, err);
     if (status != RP_OK) return status;

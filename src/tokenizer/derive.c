@@ -6,8 +6,6 @@
 
 #include "tokenizer/parts.h"
 
-#define LENGTH_LIMIT 1024 /* bytes of a piece: all its cuts are tried */
-
 /* One way to make a piece. */
 typedef struct way {
     int32_t left, right, made;
@@ -84,9 +82,9 @@ static rp_status read_pieces(rp_bpe *bpe, const rp_piece *piece, size_t n, const
         if (twin >= 0)
             return rp_fail(err, RP_EFORMAT, "'%s': piece %zu is piece %d once more: '%.*s'", path,
                            i, twin, p->len > 200 ? 200 : (int)p->len, p->text);
-        if (p->len > LENGTH_LIMIT)
-            return rp_fail(err, RP_EFORMAT, "'%s': piece %zu has %zu bytes, more than %d", path, i,
-                           p->len, LENGTH_LIMIT);
+        if (p->len > RP_LENGTH_LIMIT)
+            return rp_fail(err, RP_EFORMAT, "'%s': piece %zu has %zu bytes, more than %zu", path, i,
+                           p->len, RP_LENGTH_LIMIT);
         status = rp_dict_put(pieces, p->text, p->len, (int32_t)i, err);
     }
     return status;

@@ -19,6 +19,8 @@
 #define RP_TOKEN_LIMIT ((size_t)1 << 24)  /* ids lie below */
 #define RP_PIECE_LIMIT ((size_t)1 << 22)  /* entries of a vocabulary */
 #define RP_GROWTH_LIMIT ((size_t)1 << 30) /* bytes that a text may grow to on its way */
+/* Bytes of a piece where words are cut along pieces, or pieces themselves: the time that takes. */
+#define RP_LENGTH_LIMIT ((size_t)1024)
 
 /* ---- UTF-8 and characters (text.c) ------------------------------------------------ */
 

@@ -67,19 +67,23 @@ static rp_status append_special(const rp_recipe *s, json_t *list, const json_t *
     return status;
 }
 
-/* Is it one of the named tokens or on one of the lists? */
-static bool is_special(const rp_recipe *s, const rp_settings *settings, const char *content)
+/* An object whose keys are the named tokens and those on the lists; NULL: no memory. */
+static json_t *special_set(const rp_recipe *s, const rp_settings *settings)
 {
-    for (int i = 0; i < RP_NROLES; i++)
-        if (s->role[i] && !strcmp(s->role[i], content)) return true;
+    json_t *set = json_object();
+    bool ok = set != NULL;
+    for (int i = 0; i < RP_NROLES && ok; i++)
+        if (s->role[i]) ok = !json_object_set_new(set, s->role[i], json_true());
     for (int i = 0; i < 2; i++) {
         const json_t *more = rp_settings_get(settings, special_lists[i]);
-        for (size_t k = 0; k < json_array_size(more); k++) {
-            const char *other = rp_settings_content(json_array_get(more, k));
-            if (other && !strcmp(other, content)) return true;
+        for (size_t k = 0; k < json_array_size(more) && ok; k++) {
+            const char *content = rp_settings_content(json_array_get(more, k));
+            if (content) ok = !json_object_set_new(set, content, json_true());
         }
     }
-    return false;
+    if (ok) return set;
+    json_decref(set);
+    return NULL;
 }
 
 /* The tokens whose ids the settings give, which come first and in the order of these. */
@@ -88,12 +92,14 @@ static rp_status append_promised(const rp_recipe *s, json_t *list, json_t *promi
 {
     rp_promise *p;
     size_t n;
+    json_t *special = special_set(s, settings);
     rp_status status = rp_settings_promises(&p, &n, settings, err);
+    if (!status && !special) status = rp_fail_memory(err, 0);
     for (size_t i = 0; i < n && !status; i++) {
         json_t *token = p[i].token ? json_deep_copy(p[i].token)
                                    : rp_recipe_token(p[i].content, strlen(p[i].content), true);
         /* added_tokens.json does not say what is special */
-        if (!p[i].token && !is_special(s, settings, p[i].content)) {
+        if (!p[i].token && !json_object_get(special, p[i].content)) {
             json_object_set_new(token, "special", json_false());
             json_object_set_new(token, "normalized", json_true());
         }
@@ -101,6 +107,7 @@ static rp_status append_promised(const rp_recipe *s, json_t *list, json_t *promi
             json_object_set_new(promised, p[i].content, json_true()))
             status = rp_fail_memory(err, 0);
     }
+    json_decref(special);
     free(p);
     return status;
 }

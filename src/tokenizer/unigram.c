@@ -135,6 +135,10 @@ rp_status rp_unigram_from_pieces(rp_lexicon **lexicon, const rp_piece *piece, si
     if (unk_id >= 0 && (size_t)unk_id >= n)
         return rp_fail(err, RP_EFORMAT, "'%s': unk_id %d is outside the vocabulary of %zu pieces",
                        path, unk_id, n);
+    for (size_t i = 0; i < n; i++)
+        if (piece[i].len > RP_LENGTH_LIMIT)
+            return rp_fail(err, RP_EFORMAT, "'%s': piece %zu has %zu bytes, more than %zu", path, i,
+                           piece[i].len, RP_LENGTH_LIMIT);
     unigram *u = calloc(1, sizeof *u);
     if (!u) return rp_fail_memory(err, sizeof *u);
     u->base.kind = &kind;

@@ -52,7 +52,7 @@ static rp_status encode(const rp_lexicon *lexicon, rp_scratch *scratch, rp_ids *
 }
 
 /* From here on the pieces are known. */
-static rp_status finish(wordpiece *w, rp_error *err)
+static rp_status finish(wordpiece *w, const char *path, rp_error *err)
 {
     const rp_dict *pieces = &w->base.pieces;
     size_t skip = strlen(w->prefix);
@@ -64,6 +64,9 @@ static rp_status finish(wordpiece *w, rp_error *err)
     for (size_t i = 0; i < pieces->cap && !status; i++) {
         const rp_dict_entry *e = &pieces->slot[i];
         if (e->id < 0) continue;
+        if (e->len > RP_LENGTH_LIMIT)
+            return rp_fail(err, RP_EFORMAT, "'%s': piece %d has %u bytes, more than %zu", path,
+                           e->id, (unsigned)e->len, RP_LENGTH_LIMIT);
         const char *piece = pieces->text.data + e->at;
         status = rp_trie_put(w->head, piece, e->len, e->id, err);
         if (!status && e->len >= skip && !memcmp(piece, w->prefix, skip))
@@ -88,9 +91,10 @@ static rp_status start(wordpiece **made, rp_error *err)
     return RP_OK;
 }
 
-static rp_status end(rp_lexicon **lexicon, wordpiece *w, rp_status status, rp_error *err)
+static rp_status end(rp_lexicon **lexicon, wordpiece *w, rp_status status, const char *path,
+                     rp_error *err)
 {
-    if (!status) status = finish(w, err);
+    if (!status) status = finish(w, path, err);
     *lexicon = status ? NULL : &w->base;
     if (status && w) rp_lexicon_free(&w->base);
     return status;
@@ -116,7 +120,7 @@ rp_status rp_wordpiece_from_json(rp_lexicon **lexicon, const json_t *json, const
         status = rp_lexicon_read_text(&w->prefix, json, "continuing_subword_prefix", path, err);
     if (!status) status = copy(&w->prefix, "##", err);
     if (!status) status = rp_lexicon_read_vocabulary(&w->base, json, path, err);
-    return end(lexicon, w, status, err);
+    return end(lexicon, w, status, path, err);
 }
 
 /* White space at the end of a line is not the piece's, as in the crate. */
@@ -151,5 +155,5 @@ rp_status rp_wordpiece_from_lines(rp_lexicon **lexicon, const char *data, size_t
             status = rp_dict_put(&w->base.pieces, line, trimmed(line, len), (int32_t)n, err);
     }
     if (!status && !n) status = rp_fail(err, RP_EFORMAT, "'%s' holds no pieces", path);
-    return end(lexicon, w, status, err);
+    return end(lexicon, w, status, path, err);
 }

@@ -119,6 +119,18 @@ static void an_interrupted_command_leaves_nothing(void **state)
     free(out);
 }
 
+/* The run is a pipe: the model is open when the pipe is. */
+static void a_model_that_is_cut_while_it_is_used_ends_with_a_message(void **state)
+{
+    (void)state;
+    expect("cp -r tests/golden/run/model $TMP/cut; mkfifo $TMP/pipe\n"
+           "g=tests/golden/run; $RANKPROBE score --model $TMP/cut --run $TMP/pipe "
+           "--queries $g/queries.jsonl --collection $g/corpus.jsonl -o $TMP/scores &\n"
+           "exec 3> $TMP/pipe; truncate -s 0 $TMP/cut/model.safetensors\n"
+           "head -1 $g/run.trec >&3; exec 3>&-; wait $!",
+           1, "", "rankprobe: a file that is being read was cut or replaced, or its disk failed\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +144,7 @@ int main(void)
         cmocka_unit_test(reads_standard_input),
         cmocka_unit_test(options_may_follow_operands_and_two_dashes_end_them),
         cmocka_unit_test(an_interrupted_command_leaves_nothing),
+        cmocka_unit_test(a_model_that_is_cut_while_it_is_used_ends_with_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

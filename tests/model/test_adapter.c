@@ -243,6 +243,8 @@ static void keys_that_would_change_the_numbers_are_refused(void **state)
         {"{" CONFIG TARGETS ", \"init_lora_weights\": \"pissa\"}",
          ": key 'init_lora_weights' is not supported: it changes the base model (save the adapter "
          "as plain LoRA), found \"pissa\""},
+        {"{" CONFIG TARGETS ", \"base_model_name_or_path\": 7}",
+         ": key 'base_model_name_or_path' must be a name, found 7"},
         {"{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", ": key 'r' must be a rank, found none"},
         {"{\"peft_type\": \"LORA\", \"r\": 0}", ": key 'r' must be a rank, found 0"},
         {"{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": \"4\"}",

@@ -49,6 +49,10 @@ static void what_does_not_belong_together_is_refused(void **state)
             RP_EIO,
             "base model of adapter '" MODELS "/adapter_llama': '" MODELS
             "/absent/tied': no such directory: give that of the (base) model");
+    refused(&(rp_model_source){.path = MODELS "/adapter_llama", .base = MODELS "/adapter_neox"},
+            RP_EFORMAT,
+            "base model of adapter '" MODELS "/adapter_llama': '" MODELS
+            "/adapter_neox' is a PEFT adapter itself: merge it into its base model");
     refused(&(rp_model_source){.path = MODELS "/adapter_llama", .base = MODELS "/neox"}, RP_EFORMAT,
             "'" MODELS "/adapter_llama/adapter_model.safetensors': tensor "
             "'base_model.model.model.layers.0.mlp.down_proj.lora_A.weight' has no place in the "

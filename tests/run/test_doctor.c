@@ -10,7 +10,6 @@
 static rp_doctor_options golden_doctor(const char *model, const char *reference)
 {
     rp_doctor_options o;
-
     rp_doctor_options_init(&o);
     o.model = model;
     o.reference = reference;
@@ -283,6 +282,7 @@ static void a_difference_is_found_where_it_is(void **state)
          "resid_post.0"},
         {{.name = "embed", .at = 32 + 1, .value = -7}, "embed of pair 1: ", "embed"},
         {{.name = "scores", .at = 1, .value = 0.6541f}, "score of pair 1: 0.6533", "score.1"},
+        {{.name = "scores", .at = 1, .value = -INFINITY}, "score of pair 1: 0.6533", "score.1"},
         {{.json = {"water boils", "water boiled"}}, "ids of pair 0 at token ", "ids.0"},
         {{.json = {"naïve", "naïve naïve"}}, "ids of pair 1 at token ", "ids.1"},
     };

@@ -120,6 +120,28 @@ static void tokens_know_whether_they_are_query_document_or_neither(void **state)
     assert_string_equal(out, "dbq");
 }
 
+static void a_pair_without_any_token_is_a_pair_whatever_was_encoded_before(void **state)
+{
+    const rp_pair empty = {.query = "", .title = "", .text = ""},
+                  other = {.query = "salt", .title = "", .text = "x"};
+    rp_template_options o = {"pair", NULL, 9, 9};
+    rp_template *t = NULL;
+    rp_tokens first = {0}, later = {0};
+    rp_error err = {0};
+
+    (void)state;
+    assert_ok(rp_template_new(&t, &o, tokenizer, &err), &err);
+    assert_ok(rp_template_encode(t, &first, &empty, &err), &err);
+    assert_ok(rp_template_encode(t, &later, &other, &err), &err);
+    assert_ok(rp_template_encode(t, &later, &empty, &err), &err);
+    assert_int_equal(first.ids.n, 2); /* the bos before either text */
+    assert_int_equal(later.ids.n, 2);
+    assert_memory_equal(first.ids.id, later.ids.id, 2 * sizeof *first.ids.id);
+    rp_tokens_release(&first);
+    rp_tokens_release(&later);
+    rp_template_free(t);
+}
+
 static void an_absent_title_takes_its_space_with_it(void **state)
 {
     rp_pair with = {.query = "a", .title = "", .text = "t"}, without = with;
@@ -215,6 +237,7 @@ int main(void)
         cmocka_unit_test(every_template_gives_the_tokens_of_hugging_face),
         cmocka_unit_test(a_custom_template_puts_special_tokens_where_it_says),
         cmocka_unit_test(tokens_know_whether_they_are_query_document_or_neither),
+        cmocka_unit_test(a_pair_without_any_token_is_a_pair_whatever_was_encoded_before),
         cmocka_unit_test(an_absent_title_takes_its_space_with_it),
         cmocka_unit_test(bad_templates_are_refused_with_the_reason),
         cmocka_unit_test(sequences_that_the_model_cannot_take_name_their_pair),

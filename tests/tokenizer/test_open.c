@@ -150,6 +150,37 @@ static void bad_files_say_what_is_wrong(void **state)
     }
 }
 
+/* Words are cut along pieces: a long one would cost its length at every byte of a text. */
+static void a_piece_of_more_than_1024_bytes_is_refused(void **state)
+{
+    static const struct {
+        const char *name, *before, *after, *text;
+    } files[] = {
+        {"vocab.txt", BERT, "\n", ": piece 8 has 1025 bytes, more than 1024"},
+        {"tokenizer.json", "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"\",0],[\"",
+         "\",0]]}}", ": piece 1 has 1025 bytes, more than 1024"},
+        {"tokenizer.json", "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"",
+         "\":1}}}", ": piece 1 has 1025 bytes, more than 1024"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        for (int len = 1024; len <= 1025; len++) {
+            char bytes[1400], want[600];
+            rp_tokenizer *tok;
+            rp_error err;
+            int n =
+                snprintf(bytes, sizeof bytes, "%s%0*d%s", files[i].before, len, 0, files[i].after);
+            const char *path = rp_test_write(files[i].name, bytes, (size_t)n);
+            snprintf(want, sizeof want, "'%s'%s", path, files[i].text);
+            if (len == 1024)
+                assert_ok(rp_tokenizer_open(&tok, path, &err), &err);
+            else
+                assert_fails(rp_tokenizer_open(&tok, path, &err), &err, RP_EFORMAT, want);
+            rp_tokenizer_free(tok);
+        }
+    }
+}
+
 /* ---- what lies beside a file ---- */
 
 static const struct {
@@ -265,6 +296,7 @@ int main(void)
         cmocka_unit_test(the_first_of_the_known_names_in_a_directory_is_read),
         cmocka_unit_test(roles_and_segments_of_bert_come_without_a_config),
         cmocka_unit_test(bad_files_say_what_is_wrong),
+        cmocka_unit_test(a_piece_of_more_than_1024_bytes_is_refused),
         cmocka_unit_test(what_lies_beside_a_file_is_checked),
         cmocka_unit_test(long_words_are_one_unknown_in_wordpiece_and_cut_in_unigram),
         cmocka_unit_test(a_charsmap_that_leads_out_of_itself_is_an_error_when_a_text_asks),
