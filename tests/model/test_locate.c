@@ -153,7 +153,7 @@ static void a_path_of_another_machine_is_found_by_its_last_part(void **state)
 static void a_path_into_another_machines_cache_is_found_by_its_repository(void **state)
 {
     (void)state;
-    static const char name[] = "/root/.cache/huggingface/hub/models--org--m/snapshots/8cca";
+    static const char name[] = "/home/x/.cache/huggingface/hub/models--org--m/snapshots/8cca";
     make_dir("theirs/models--org--m/snapshots/0b");
     setenv("HF_HUB_CACHE", rp_test_path("theirs"), 1);
     assert_found(name, NULL, rp_test_path("theirs/models--org--m/snapshots/0b"));
