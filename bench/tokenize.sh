@@ -28,8 +28,9 @@ for tokenizer; do
     echo "$tokenizer"
     : >"$work/times"
     for _ in $(seq "${ROUNDS:-5}"); do
-        echo "$("$work/tokenize" "$tokenizer" "$collection")" \
-            "$("$python" bench/tokenize_peer.py "$tokenizer" "$collection")" | tee -a "$work/times"
+        ours=$("$work/tokenize" "$tokenizer" "$collection")
+        peer=$("$python" bench/tokenize_peer.py "$tokenizer" "$collection")
+        echo "$ours $peer" | tee -a "$work/times"
     done
     awk '$1 != $3 { print "the numbers of tokens differ"; exit 1 }
          { print $1 / $2 / 1e6, $3 / $4 / 1e6, $4 / $2 }' "$work/times" | sort -g -k 3 | awk '
