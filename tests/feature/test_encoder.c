@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/table.h"
+#include "fixture.h"
 #include "support/support.h"
 
 #define ENCODED "sim.bert_cosine,sim.t5_cosine,paper.*_bert"
@@ -91,28 +92,6 @@ static rp_features_options golden_options(void)
     return o;
 }
 
-static rp_table *table_of(const rp_features_options *o)
-{
-    rp_table *table;
-    rp_error err;
-    assert_ok(rp_features(o, &host, &err), &err);
-    assert_ok(rp_table_read(&table, o->output, &err), &err);
-    return table;
-}
-
-static double *column_of(const rp_table *table, const char *name)
-{
-    size_t column;
-    rp_error err;
-    double *value = calloc(rp_table_rows(table) + 1, sizeof *value);
-    assert_non_null(value);
-    assert_ok(rp_table_require(table, name, &column, &err), &err);
-    for (size_t r = 0; r < rp_table_rows(table); r++) {
-        assert_ok(rp_table_number(table, r, column, &value[r], &err), &err);
-    }
-    return value;
-}
-
 static void similarities_equal_those_of_transformers(void **state)
 {
     (void)state;
@@ -120,13 +99,13 @@ static void similarities_equal_those_of_transformers(void **state)
     rp_table *want, *got;
     rp_error err;
     o.select = ENCODED;
-    got = table_of(&o);
+    got = rp_table_of(&o, &host);
     assert_ok(rp_table_read(&want, rp_test_golden("feature/encoder/similarities.tsv"), &err), &err);
     assert_int_equal(rp_table_columns(got), 4 + 4);
     assert_int_equal(rp_table_rows(got), rp_table_rows(want));
     for (size_t c = 2; c < rp_table_columns(want); c++) {
-        double *a = column_of(got, rp_table_name(want, c));
-        double *b = column_of(want, rp_table_name(want, c));
+        double *a = rp_column_of(got, rp_table_name(want, c));
+        double *b = rp_column_of(want, rp_table_name(want, c));
         assert_string_equal(rp_table_name(got, c + 2), rp_table_name(want, c));
         assert_close(a, b, rp_table_rows(want), 1e-5, 1e-5);
         free(a);
@@ -141,7 +120,7 @@ static void columns_stand_at_the_end_of_their_family(void **state)
     (void)state;
     rp_features_options o = golden_options();
     o.select = "*";
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     size_t paper = rp_table_find(table, "paper.kl"), sim = rp_table_find(table, "sim.js");
     assert_string_equal(rp_table_name(table, paper + 1), "paper.euclidean_bert");
     assert_string_equal(rp_table_name(table, paper + 2), "paper.manhattan_bert");
@@ -156,12 +135,12 @@ static void a_glob_leaves_out_what_has_no_encoder(void **state)
     (void)state;
     rp_features_options o = golden_options();
     o.bert = o.t5 = NULL;
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     assert_int_equal(rp_table_columns(table), 4 + 19 + 5);
     assert_null(rp_table_comment(table, "bert"));
     rp_table_free(table);
     o.t5 = t5;
-    table = table_of(&o);
+    table = rp_table_of(&o, &host);
     assert_int_equal(rp_table_columns(table), 4 + 19 + 6);
     assert_string_equal(rp_table_name(table, 4 + 19 + 5), "sim.t5_cosine");
     rp_table_free(table);
@@ -196,11 +175,11 @@ static void an_expression_may_use_a_similarity_that_is_not_written(void **state)
     o.select = "sim.bert_cosine";
     o.derive = derive;
     o.nderive = 1;
-    rp_table *table = table_of(&o), *want;
+    rp_table *table = rp_table_of(&o, &host), *want;
     rp_error err;
     assert_int_equal(rp_table_columns(table), 4 + 2);
     assert_ok(rp_table_read(&want, rp_test_golden("feature/encoder/similarities.tsv"), &err), &err);
-    double *a = column_of(table, "distance"), *b = column_of(want, "sim.t5_cosine");
+    double *a = rp_column_of(table, "distance"), *b = rp_column_of(want, "sim.t5_cosine");
     for (size_t r = 0; r < rp_table_rows(want); r++) b[r] = 1 - b[r];
     assert_close(a, b, rp_table_rows(want), 1e-5, 1e-5);
     free(a);
@@ -216,7 +195,7 @@ static void embeddings_alone_need_no_statistics(void **state)
     o.select = "sim.bert_cosine";
     o.in.collection = o.in.queries = NULL;
     o.in.run = rp_test_write_text("run.top1000", "q1\td1\triver bank\tthe river\n");
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     assert_int_equal(rp_table_rows(table), 1);
     rp_table_free(table);
 }
@@ -229,7 +208,7 @@ static void the_table_says_which_encoders_made_it(void **state)
     rp_encoder *encoder;
     rp_error err;
     const rp_model_source source = {.path = bert};
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     assert_ok(rp_encoder_open(&encoder, &source, &err), &err);
     snprintf(want, sizeof want, "%s bert:%016llx tokenizer:%016llx mean of all tokens, 64 at most",
              bert, (unsigned long long)rp_encoder_about(encoder)->fingerprint,
@@ -269,7 +248,7 @@ static void every_text_is_embedded_once_and_told(void **state)
     (void)state;
     rp_features_options o = golden_options();
     o.t5 = NULL;
-    rp_table_free(table_of(&o));
+    rp_table_free(rp_table_of(&o, &host));
     assert_int_equal(told.total, 4 + 14); /* 41 pairs of 4 queries and 14 documents */
     assert_int_equal(told.most, told.total);
     assert_false(told.backwards);
@@ -291,7 +270,7 @@ static void an_encoder_that_no_column_needs_is_told_and_not_opened(void **state)
     o.select = "mslr.*";
     o.bert = NULL;
     o.t5 = "/nowhere";
-    rp_table_free(table_of(&o));
+    rp_table_free(rp_table_of(&o, &host));
     assert_string_equal(told.warning, "no column needs the encoder '/nowhere'");
 }
 
@@ -303,7 +282,7 @@ static void an_encoder_may_be_named(void **state)
     o.t5 = "org/t5";
     o.models = rp_test_tmpdir();
     o.select = ENCODED;
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     assert_int_equal(strncmp(rp_table_comment(table, "bert"), bert, strlen(bert)), 0);
     assert_int_equal(strncmp(rp_table_comment(table, "t5"), t5, strlen(t5)), 0);
     rp_table_free(table);
@@ -355,8 +334,8 @@ static void a_text_without_tokens_is_similar_to_nothing(void **state)
     free(json);
     o.bert = dir;
     o.select = "sim.bert_cosine";
-    rp_table *table = table_of(&o);
-    double *value = column_of(table, "sim.bert_cosine");
+    rp_table *table = rp_table_of(&o, &host);
+    double *value = rp_column_of(table, "sim.bert_cosine");
     for (size_t r = 0; r < rp_table_rows(table); r++) {
         bool empty = !strcmp(rp_table_cell(table, r, 1), "d-empty");
         assert_int_equal(value[r] == 0, empty);

@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "feature/feature.h"
+#include "fixture.h"
 #include "support/support.h"
 
 static char warning[512];
@@ -32,28 +33,6 @@ static rp_features_options golden_options(const char *output)
     return o;
 }
 
-static rp_table *table_of(const rp_features_options *o)
-{
-    rp_table *table;
-    rp_error err;
-    assert_ok(rp_features(o, &host, &err), &err);
-    assert_ok(rp_table_read(&table, o->output, &err), &err);
-    return table;
-}
-
-static double *column_of(const rp_table *table, const char *name)
-{
-    size_t column;
-    rp_error err;
-    assert_ok(rp_table_require(table, name, &column, &err), &err);
-    double *value = calloc(rp_table_rows(table) + 1, sizeof *value);
-    assert_non_null(value);
-    for (size_t r = 0; r < rp_table_rows(table); r++) {
-        assert_ok(rp_table_number(table, r, column, &value[r], &err), &err);
-    }
-    return value;
-}
-
 /* Every column of the golden file but qid and docid, row by row. */
 static void check_golden(const rp_table *got, const char *file)
 {
@@ -66,8 +45,8 @@ static void check_golden(const rp_table *got, const char *file)
         assert_string_equal(rp_table_cell(got, r, 1), rp_table_cell(want, r, 1));
     }
     for (size_t c = 2; c < rp_table_columns(want); c++) {
-        double *a = column_of(got, rp_table_name(want, c));
-        double *b = column_of(want, rp_table_name(want, c));
+        double *a = rp_column_of(got, rp_table_name(want, c));
+        double *b = rp_column_of(want, rp_table_name(want, c));
         assert_close(a, b, rp_table_rows(want), 1e-8, 1e-9);
         free(a);
         free(b);
@@ -79,7 +58,7 @@ static void mslr_and_similarities_follow_the_definitions(void **state)
 {
     (void)state;
     rp_features_options o = golden_options(rp_test_path("features.tsv"));
-    rp_table *got = table_of(&o);
+    rp_table *got = rp_table_of(&o, &host);
     assert_int_equal(rp_table_columns(got), 4 + 19 + 5);
     check_golden(got, "feature/standard.tsv");
     rp_table_free(got);
@@ -90,7 +69,7 @@ static void paper_features_equal_sklearn_and_rank_bm25(void **state)
     (void)state;
     rp_features_options o = golden_options(rp_test_path("features.tsv"));
     o.select = "paper.*";
-    rp_table *got = table_of(&o);
+    rp_table *got = rp_table_of(&o, &host);
     assert_int_equal(rp_table_columns(got), 4 + 20);
     check_golden(got, "feature/paper.tsv");
     rp_table_free(got);
@@ -109,18 +88,18 @@ static void load_mslr(mslr *m, const char *analyzer)
     static const char *const of[] = {"tf", "tfl", "tfidf"};
     rp_features_options o = golden_options(rp_test_path("features.tsv"));
     o.analyzer = analyzer;
-    m->table = table_of(&o);
+    m->table = rp_table_of(&o, &host);
     m->n = rp_table_rows(m->table);
-    m->number = column_of(m->table, "mslr.covered_qt_number");
-    m->ratio = column_of(m->table, "mslr.covered_qt_ratio");
-    m->length = column_of(m->table, "mslr.stream_length");
+    m->number = rp_column_of(m->table, "mslr.covered_qt_number");
+    m->ratio = rp_column_of(m->table, "mslr.covered_qt_ratio");
+    m->length = rp_column_of(m->table, "mslr.stream_length");
     for (size_t i = 0; i < 3; i++) {
         const char *const what[] = {"sum", "min", "max", "mean", "var"};
         double **to[] = {&m->sum[i], &m->min[i], &m->max[i], &m->mean[i], &m->var[i]};
         for (size_t j = 0; j < 5; j++) {
             char name[64];
             snprintf(name, sizeof name, "mslr.%s_%s", what[j], of[i]);
-            *to[j] = column_of(m->table, name);
+            *to[j] = rp_column_of(m->table, name);
         }
     }
 }
@@ -226,11 +205,11 @@ static void published_features_show_their_artefacts(void **state)
     (void)state;
     rp_features_options o = golden_options(rp_test_path("features.tsv"));
     o.select = "paper.*";
-    rp_table *table = table_of(&o);
-    double *min = column_of(table, "paper.min_tf"), *sum = column_of(table, "paper.sum_tf");
-    double *sum_tfl = column_of(table, "paper.sum_tfl");
-    double *length = column_of(table, "paper.stream_length");
-    double *ratio = column_of(table, "paper.covered_qt_ratio");
+    rp_table *table = rp_table_of(&o, &host);
+    double *min = rp_column_of(table, "paper.min_tf"), *sum = rp_column_of(table, "paper.sum_tf");
+    double *sum_tfl = rp_column_of(table, "paper.sum_tfl");
+    double *length = rp_column_of(table, "paper.stream_length");
+    double *ratio = rp_column_of(table, "paper.covered_qt_ratio");
     for (size_t r = 0; r < rp_table_rows(table); r++) {
         assert_true(min[r] == 0);
         assert_true(sum[r] == length[r]);
@@ -259,7 +238,7 @@ static void empty_pairs_are_zero_and_counted(void **state)
     o.in.run = rp_test_write_text("r.trec", "a Q0 1 1 3 t\na Q0 2 2 2 t\nb Q0 3 1 1 t\n");
     o.output = rp_test_path("empty.tsv");
     warning[0] = '\0';
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     assert_string_equal(warning, "2 of 3 pairs have no query terms or no passage terms: their "
                                  "features of terms are 0");
     for (size_t c = 4; c < rp_table_columns(table); c++) {
@@ -279,8 +258,8 @@ static void pool_statistics_look_at_the_candidates_only(void **state)
     o.in.run = rp_test_write_text("r.trec", "a Q0 1 1 3 t\na Q0 2 2 2 t\n");
     o.output = rp_test_path("pool.tsv");
     o.select = "mslr.sum_tfidf,sim.kl";
-    rp_table *table = table_of(&o);
-    double *tfidf = column_of(table, "mslr.sum_tfidf"), *kl = column_of(table, "sim.kl");
+    rp_table *table = rp_table_of(&o, &host);
+    double *tfidf = rp_column_of(table, "mslr.sum_tfidf"), *kl = rp_column_of(table, "sim.kl");
     double want = log(1 + 1.5 / 3.5), want_kl = log(2002. / (1 + 2000 * 3 / 5.));
     assert_close(tfidf, &want, 1, 1e-8, 0);
     assert_close(kl, &want_kl, 1, 1e-8, 0);
@@ -288,9 +267,9 @@ static void pool_statistics_look_at_the_candidates_only(void **state)
     free(kl);
     rp_table_free(table);
     o.stats = "pool";
-    table = table_of(&o);
-    tfidf = column_of(table, "mslr.sum_tfidf");
-    kl = column_of(table, "sim.kl");
+    table = rp_table_of(&o, &host);
+    tfidf = rp_column_of(table, "mslr.sum_tfidf");
+    kl = rp_column_of(table, "sim.kl");
     want = log(1 + 1.5 / 1.5);
     want_kl = log(2002. / (1 + 2000 / 3.));
     assert_close(tfidf, &want, 1, 1e-8, 0);
@@ -314,8 +293,8 @@ static void similarities_can_use_the_collections_idf(void **state)
     const char *const stats[] = {"pool", "collection"};
     for (size_t i = 0; i < 2; i++) {
         o.sim_stats = stats[i];
-        rp_table *table = table_of(&o);
-        double *got = column_of(table, "sim.tfidf_cosine");
+        rp_table *table = rp_table_of(&o, &host);
+        double *got = rp_column_of(table, "sim.tfidf_cosine");
         double want = fox[i] / sqrt(fox[i] * fox[i] + red[i] * red[i]);
         assert_close(got, &want, 1, 1e-8, 0);
         free(got);
@@ -334,8 +313,8 @@ static void okapi_takes_its_floor_from_the_collection(void **state)
     o.output = rp_test_path("okapi.tsv");
     o.select = "mslr.bm25";
     o.bm25 = "okapi";
-    rp_table *table = table_of(&o);
-    double *got = column_of(table, "mslr.bm25");
+    rp_table *table = rp_table_of(&o, &host);
+    double *got = rp_column_of(table, "mslr.bm25");
     double mean = (2 * log(3.5 / 1.5) + log(1.5 / 3.5)) / 3;
     double want = .25 * mean * 2.5 / (1 + 1.5 * (.25 + .75 * 1 / 1.25));
     assert_close(got, &want, 1, 1e-8, 0);
@@ -352,10 +331,10 @@ static void derived_columns_follow_the_features(void **state)
     o.select = "mslr.bm25";
     o.derive = derive;
     o.nderive = 3;
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     assert_int_equal(rp_table_columns(table), 4 + 1 + 2 + 20);
     assert_int_equal(rp_table_find(table, "mslr.stream_length"), SIZE_MAX);
-    double *two = column_of(table, "twice"), *four = column_of(table, "four");
+    double *two = rp_column_of(table, "twice"), *four = rp_column_of(table, "four");
     for (size_t r = 0; r < rp_table_rows(table); r++) assert_true(four[r] == 2 * two[r]);
     assert_string_equal(rp_table_name(table, 7), "group.sum.qtr_stf");
     free(two);
@@ -395,7 +374,7 @@ static void unjudged_pairs_have_grade_minus_one(void **state)
     o.in.run = rp_test_write_text("r.trec", "7 Q0 1 1 3.5 t\n7 Q0 2 2 2 t\n");
     o.in.qrels = rp_test_write_text("qrels.txt", "7 0 1 2\n");
     o.output = rp_test_path("graded.tsv");
-    rp_table *table = table_of(&o);
+    rp_table *table = rp_table_of(&o, &host);
     assert_string_equal(rp_table_cell(table, 0, 2), "2");
     assert_string_equal(rp_table_cell(table, 0, 3), "3.5");
     assert_string_equal(rp_table_cell(table, 1, 2), "-1");
