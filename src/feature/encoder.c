@@ -78,9 +78,8 @@ static rp_status measure(rp_encoder *e, rp_error *err)
 static rp_status open_tokenizer(rp_encoder *e, rp_error *err)
 {
     const rp_model_info *m = rp_model_about(e->model);
-    rp_status status = RP_EIO;
-    if (m->adapter) status = rp_tokenizer_open(&e->tokenizer, m->adapter, err);
-    return status == RP_EIO ? rp_tokenizer_open(&e->tokenizer, m->path, err) : status;
+    bool own = m->adapter && rp_tokenizer_is(m->adapter);
+    return rp_tokenizer_open(&e->tokenizer, own ? m->adapter : m->path, err);
 }
 
 rp_status rp_encoder_open(rp_encoder **encoder, const rp_model_source *source, rp_error *err)

@@ -11,7 +11,7 @@ struct rp_model {
     rp_adapter *adapter; /* NULL: none */
     rp_config config;
     rp_weights weights;
-    char details[256];
+    char details[256], lora[128];
     rp_model_info info;
 };
 

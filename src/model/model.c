@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,14 @@ bool rp_site_find(const char *name, rp_site *site)
     return false;
 }
 
+static void describe_adapter(rp_model *m)
+{
+    const rp_adapter_info *a = rp_adapter_about(m->adapter);
+    snprintf(m->lora, sizeof m->lora,
+             "rank %zu, alpha %g%s, %zu modules in %s, %zu tensors of its own", a->rank, a->alpha,
+             a->root_scaled ? " over the root of the rank" : "", a->modules, a->dtype, a->saved);
+}
+
 static rp_status describe(rp_model *m, rp_error *err)
 {
     const rp_config *c = &m->config;
@@ -39,10 +48,12 @@ static rp_status describe(rp_model *m, rp_error *err)
     if (!s && m->adapter) sum ^= rp_adapter_fingerprint(m->adapter);
     if (!s) s = rp_checkpoint_fingerprint(&print, &m->weights.files, sum, err);
     rp_config_describe(c, m->details, sizeof m->details);
+    if (m->adapter) describe_adapter(m);
     m->info = (rp_model_info){
         .family = c->family,
         .path = m->path,
         .adapter = m->adapter ? rp_adapter_dir(m->adapter) : NULL,
+        .lora = m->adapter ? m->lora : NULL,
         .details = m->details,
         .layers = c->layers,
         .width = c->width,

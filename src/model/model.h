@@ -24,6 +24,7 @@ typedef struct rp_model_info {
     const char *family;  /* "llama" */
     const char *path;    /* directory of the checkpoint; of an adapter's base model */
     const char *adapter; /* directory of the PEFT adapter; NULL: none */
+    const char *lora;    /* rank, alpha, modules of the adapter: one line for people; NULL: none */
     const char *details; /* norms, activation, positions: one line for people */
     size_t layers, width, ffn, heads, kv_heads, head_dim, vocabulary;
     size_t max_positions;     /* tokens of a sequence at most */

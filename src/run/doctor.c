@@ -73,6 +73,7 @@ static void say_model(const doctor *d)
 
     say(d, "model", "%s", m->path);
     if (m->adapter) say(d, "adapter", "%s", m->adapter);
+    if (m->lora) say(d, "lora", "%s", m->lora);
     say(d, "family", "%s", m->family);
     say(d, "details", "%s", m->details);
     say(d, "layers", "%zu", m->layers);

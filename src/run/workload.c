@@ -20,10 +20,9 @@ rp_status rp_workload_open_tokenizer(rp_workload *w, const rp_template_options *
 {
     rp_template_options options = *t;
     const rp_model_info *m = rp_model_about(w->model);
-    rp_status status = RP_EIO;
+    bool own = m->adapter && rp_tokenizer_is(m->adapter);
+    rp_status status = rp_tokenizer_open(&w->tokenizer, own ? m->adapter : m->path, err);
 
-    if (m->adapter) status = rp_tokenizer_open(&w->tokenizer, m->adapter, err);
-    if (status == RP_EIO) status = rp_tokenizer_open(&w->tokenizer, m->path, err);
     if (status != RP_OK) return status;
     if (strcmp(t->name, "auto") == 0)
         options.name = t->custom ? "custom" : rp_template_default(m->causal);

@@ -10,24 +10,38 @@
 static const char *const names[] = {"tokenizer.json", "tokenizer.model", "spiece.model",
                                     "sentencepiece.bpe.model", "vocab.txt"};
 
+#define NNAMES (sizeof names / sizeof *names)
+
+/* file <- the first of the names that is in the directory; "": none. */
+static rp_status find_in(char *file, size_t cap, const char *dir, rp_error *err)
+{
+    for (size_t i = 0; i < NNAMES; i++) {
+        rp_status status = rp_path_join(file, cap, dir, names[i], err);
+        if (status || rp_path_exists(file)) return status;
+    }
+    *file = '\0';
+    return RP_OK;
+}
+
+bool rp_tokenizer_is(const char *dir)
+{
+    char file[sizeof((rp_settings *)0)->config_path];
+    return find_in(file, sizeof file, dir, NULL) == RP_OK && *file;
+}
+
 /* tok->path <- the file that path means: itself, or the first of the names in a directory. */
 static rp_status find_file(rp_tokenizer *tok, const char *path, rp_error *err)
 {
     char file[sizeof((rp_settings *)0)->config_path];
-    rp_status status = RP_OK;
     if (rp_path_is_dir(path)) {
-        size_t i = 0, n = sizeof names / sizeof *names;
-        for (; i < n && !status; i++) {
-            status = rp_path_join(file, sizeof file, path, names[i], err);
-            if (!status && rp_path_exists(file)) break;
-        }
-        if (!status && i == n)
+        rp_status status = find_in(file, sizeof file, path, err);
+        if (status) return status;
+        if (!*file)
             return rp_fail(err, RP_EIO,
                            "'%s' has no tokenizer: neither %s, %s, %s, %s nor %s is there", path,
                            names[0], names[1], names[2], names[3], names[4]);
         path = file;
     }
-    if (status) return status;
     tok->path = strdup(path);
     return tok->path ? RP_OK : rp_fail_memory(err, strlen(path));
 }

@@ -22,6 +22,7 @@ typedef struct rp_tokenizer rp_tokenizer;
  * vocab.txt, anything else is JSON. RP_EFORMAT names what is not supported (model type, normaliser,
  * pre-tokeniser, post-processor, tokenizer_class). docs/TOKENIZERS.md has the list. */
 rp_status rp_tokenizer_open(rp_tokenizer **tok, const char *path, rp_error *err);
+bool rp_tokenizer_is(const char *dir); /* a directory that holds one of those files */
 void rp_tokenizer_free(rp_tokenizer *tok);
 const char *rp_tokenizer_path(const rp_tokenizer *tok);              /* of the file that was read */
 size_t rp_tokenizer_size(const rp_tokenizer *tok);                   /* largest id + 1 */

@@ -33,6 +33,8 @@ static void an_adapter_brings_its_head_and_names_its_base(void **state)
     assert_string_equal(a->path, MODELS "/tied");
     assert_string_equal(a->adapter, MODELS "/adapter_llama");
     assert_true(a->has_score);
+    assert_null(b->lora);
+    assert_string_equal(a->lora, "rank 4, alpha 8, 14 modules in F32, 1 tensors of its own");
     assert_true(a->fingerprint != b->fingerprint);
     /* rank 4 on two layers of q, k, v, o [16, 16], gate, up, down [24, 16], and the head */
     assert_int_equal(a->parameters - b->parameters, 2 * 4 * (4 * 32 + 3 * 40) + 16);

@@ -49,6 +49,14 @@ static void the_first_of_the_known_names_in_a_directory_is_read(void **state)
     remove(rp_test_path("tokenizer.model"));
 }
 
+static void a_directory_is_told_to_have_a_tokenizer_by_its_files(void **state)
+{
+    (void)state;
+    assert_true(rp_tokenizer_is("tests/golden/run/model"));
+    assert_false(rp_tokenizer_is("tests/golden/model/plain"));
+    assert_false(rp_tokenizer_is("tests/absent"));
+}
+
 static void roles_and_segments_of_bert_come_without_a_config(void **state)
 {
     (void)state;
@@ -294,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_of_the_known_names_in_a_directory_is_read),
+        cmocka_unit_test(a_directory_is_told_to_have_a_tokenizer_by_its_files),
         cmocka_unit_test(roles_and_segments_of_bert_come_without_a_config),
         cmocka_unit_test(bad_files_say_what_is_wrong),
         cmocka_unit_test(a_piece_of_more_than_1024_bytes_is_refused),
