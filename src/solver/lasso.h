@@ -1,0 +1,56 @@
+/*
+ * The lasso and the elastic net, for every label and training set of a layer at once:
+ *
+ *     min over w of (1/2m)|t - z w|^2 + a rho |w|_1 + a (1 - rho)/2 |w|^2      (scikit-learn's)
+ *
+ * on rows z, t standardised by each training set's own means and deviations. The one thing to know:
+ * no Gram matrix of all columns is made. A label has a working set of columns, shared by its
+ * training sets, on which everything is exact and in f64; one f32 product of all residuals with all
+ * of x tells which columns must join, or that none must. Every answer carries its duality gap.
+ */
+#ifndef RP_SOLVER_LASSO_H
+#define RP_SOLVER_LASSO_H
+
+#include "solver/panel.h"
+#include "solver/sets.h"
+
+#define RP_LASSO_TARGET 1e-8 /* gap / mean of t^2 that is expected */
+#define RP_LASSO_LIMIT 1e-6  /* above it a fit has not converged */
+
+/* Training sets over one partition of the rows: a part is in a set as a whole or not at all. */
+typedef struct rp_lasso_rows {
+    size_t nsets, parts;
+    const rp_set *set;        /* [nsets] their moments: m, mu, inv, ymu, yinv, c */
+    const unsigned char *use; /* [nsets, parts] 0 or 1 */
+    const size_t *first;      /* [parts + 1] */
+    const size_t *row;        /* [first[parts]] rows of the design, part by part */
+} rp_lasso_rows;
+
+/* The partition by the design's cells. What set points to is borrowed. */
+rp_status rp_lasso_rows_init(rp_lasso_rows *rows, const rp_design *d, const rp_set *set,
+                             size_t nsets, rp_error *err);
+void rp_lasso_rows_release(rp_lasso_rows *rows);
+
+typedef struct rp_lasso_problem {
+    size_t label, set;
+    double penalty; /* a > 0 */
+    /* Owned. On entry columns to begin with and their coefficients, may be none; on return the
+     * non-zero coefficients, on (z, t) of the set, columns ascending. */
+    size_t units, *unit;
+    double *w;
+    double gap; /* duality gap / mean of t^2, from the rows in f64 */
+} rp_lasso_problem;
+void rp_lasso_problem_release(rp_lasso_problem *p);
+
+/* Solves n problems, in any order; 0 < l1_ratio <= 1. A label that is constant in a set gets no
+ * units. Parallel inside; the same bytes for any number of threads. */
+rp_status rp_lasso_solve(rp_lasso_problem *p, size_t n, const rp_panel *x,
+                         const rp_lasso_rows *rows, double l1_ratio, const rp_host *host,
+                         rp_error *err);
+
+/* The sum of squared errors of a solution over the rows that its set's inner fold holds out, in
+ * units of t of the set. */
+rp_status rp_lasso_held(double *sse, const rp_lasso_problem *p, const rp_set *set,
+                        const rp_panel *x, rp_error *err);
+
+#endif
