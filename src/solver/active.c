@@ -10,12 +10,12 @@
 static const double SLACK = 1e-12; /* violation that counts, relative to the largest |c| */
 
 enum { OUT, IN, BARRED };
-enum { MANY = 6, GUESSES = 40, SWEEPS = 20000 };
+enum { MANY = 6, GUESSES = 40, SWEEPS = 20000, TRIES = 4 };
 
 void rp_active_release(rp_active *s)
 {
     free(s->a), free(s->c), free(s->w), free(s->q), free(s->s), free(s->l);
-    free(s->sign), free(s->x), free(s->y), free(s->state);
+    free(s->sign), free(s->x), free(s->y), free(s->list), free(s->state);
     *s = (rp_active){0};
 }
 
@@ -31,12 +31,12 @@ static rp_status grow(rp_active *s, size_t cap, rp_error *err)
     size_t n = s->n;
     double *a = rp_alloc(cap, cap * 8), *l = rp_alloc(cap + 1, cap * 4), *c = rp_alloc(cap, 8),
            *w = rp_alloc(cap, 8), *q = rp_alloc(cap, 8), *sign = rp_alloc(cap, 8),
-           *x = rp_alloc(cap, 8), *y = rp_alloc(cap, 8);
-    size_t *index = rp_alloc(cap, sizeof *index);
+           *x = rp_alloc(cap, 8), *y = rp_alloc(cap, 16);
+    size_t *index = rp_alloc(cap, sizeof *index), *list = rp_alloc(cap, sizeof *list);
     unsigned char *state = rp_alloc(cap, 1);
-    if (!a || !l || !c || !w || !q || !sign || !x || !y || !index || !state) {
+    if (!a || !l || !c || !w || !q || !sign || !x || !y || !index || !list || !state) {
         free(a), free(l), free(c), free(w), free(q), free(sign), free(x), free(y);
-        free(index), free(state);
+        free(index), free(list), free(state);
         return rp_fail_memory(err, cap * cap * 12);
     }
     for (size_t j = 0; j < n; j++) memcpy(a + j * cap, s->a + j * s->cap, n * sizeof *a);
@@ -45,8 +45,8 @@ static rp_status grow(rp_active *s, size_t cap, rp_error *err)
     move(&s->x, x, 0), move(&s->y, y, 0);
     if (s->ns) memcpy(index, s->s, s->ns * sizeof *index);
     if (n) memcpy(state, s->state, n);
-    free(s->s), free(s->state);
-    s->s = index, s->state = state, s->cap = cap;
+    free(s->s), free(s->list), free(s->state);
+    s->s = index, s->list = list, s->state = state, s->cap = cap;
     return RP_OK;
 }
 
@@ -109,21 +109,24 @@ static bool append(rp_active *s, size_t j, double sign)
     return true;
 }
 
-/* Takes element k out of the support: the rows below move up and are made triangular again. */
+/* Takes element k out of the support: the rows below lose a column of the factor by rotations,
+ * which turns them triangular again, and move up. */
 static void drop(rp_active *s, size_t k)
 {
+    double *c = s->y, *t = s->y + s->cap;
     s->state[s->s[k]] = OUT;
     s->w[s->s[k]] = 0;
-    for (size_t i = k + 1; i < s->ns; i++) { /* row i, rotated out of column i, becomes row i-1 */
-        double *l = row_of(s, i), r = hypot(l[i - 1], l[i]), c = l[i - 1] / r, t = l[i] / r;
-        l[i - 1] = r, l[i] = 0;
-        for (size_t h = i + 1; h < s->ns; h++) {
-            double *m = row_of(s, h), p = m[i - 1], q = m[i];
-            m[i - 1] = c * p + t * q;
-            m[i] = c * q - t * p;
+    for (size_t h = k + 1; h < s->ns; h++) {
+        double *l = row_of(s, h), last = l[k];
+        for (size_t i = k + 1; i < h; i++) {
+            l[i - 1] = c[i] * last + t[i] * l[i];
+            last = c[i] * l[i] - t[i] * last;
         }
-        memmove(row_of(s, i - 1), l, i * sizeof *l);
-        s->s[i - 1] = s->s[i], s->sign[i - 1] = s->sign[i];
+        double r = hypot(last, l[h]);
+        c[h] = last / r, t[h] = l[h] / r;
+        l[h - 1] = r;
+        memmove(row_of(s, h - 1), l, h * sizeof *l);
+        s->s[h - 1] = s->s[h], s->sign[h - 1] = s->sign[h];
     }
     s->ns--;
 }
@@ -150,6 +153,7 @@ static void gradient(rp_active *s)
     }
 }
 
+/* How many there are; list is filled with them. */
 static size_t violators(const rp_active *s, double slack, size_t *worst)
 {
     double most = 0;
@@ -158,10 +162,40 @@ static size_t violators(const rp_active *s, double slack, size_t *worst)
     for (size_t j = 0; j < s->n; j++) {
         double v = fabs(s->q[j]) - s->penalty;
         if (!(v > slack) || s->state[j] != OUT || !(s->a[j * s->cap + j] > 0)) continue;
-        n++;
+        s->list[n++] = j;
         if (v > most) most = v, *worst = j;
     }
     return n;
+}
+
+/* x <- the minimum on the support with its signs. */
+static void solve_signs(const rp_active *s)
+{
+    for (size_t i = 0; i < s->ns; i++) s->x[i] = s->c[s->s[i]] - s->penalty * s->sign[i];
+    forward(s, s->x);
+    backward(s, s->x);
+}
+
+/* In blocks; false when it does not get there, with coefficients and signs that agree. */
+static bool pivot(rp_active *s, double slack)
+{
+    size_t fewest = SIZE_MAX, tries = TRIES, worst;
+    for (;;) {
+        size_t before = s->ns, entered = 0;
+        solve_signs(s);
+        for (size_t i = s->ns; i-- > 0;)
+            if (!(s->x[i] * s->sign[i] > 0)) drop(s, i);
+        if (s->ns < before) continue;
+        for (size_t i = 0; i < s->ns; i++) s->w[s->s[i]] = s->x[i];
+        gradient(s);
+        size_t n = violators(s, slack, &worst);
+        if (!n) return true;
+        tries = n < fewest ? TRIES : tries - 1;
+        fewest = n < fewest ? n : fewest;
+        for (size_t i = 0; i < n && tries; i++)
+            entered += append(s, s->list[i], s->q[s->list[i]] > 0 ? 1 : -1);
+        if (!entered) return false;
+    }
 }
 
 /* To the minimum on the support with its signs, or to where the first coefficient reaches zero;
@@ -170,9 +204,7 @@ static bool step(rp_active *s)
 {
     size_t block = SIZE_MAX;
     double t = 1;
-    for (size_t i = 0; i < s->ns; i++) s->x[i] = s->c[s->s[i]] - s->penalty * s->sign[i];
-    forward(s, s->x);
-    backward(s, s->x);
+    solve_signs(s);
     for (size_t i = 0; i < s->ns; i++) {
         double w = s->w[s->s[i]];
         if (s->x[i] * s->sign[i] > 0) continue;
@@ -242,8 +274,6 @@ void rp_active_descend(rp_active *s, double a, double b, size_t sweeps)
 static bool exact(rp_active *s, double slack)
 {
     size_t most = 20 * (s->n < 1000 ? s->n : 1000) + 200, j;
-    for (size_t k = 0; k < s->n; k++)
-        if (s->state[k] == BARRED) s->state[k] = OUT;
     for (size_t steps = 0; steps < most; steps++) {
         if (s->ns && step(s)) continue;
         gradient(s);
@@ -263,13 +293,15 @@ void rp_active_solve(rp_active *s, double a, double b)
     double slack = 0;
     size_t worst;
     for (size_t j = 0; j < s->n; j++) slack = fmax(slack, SLACK * fabs(s->c[j]));
+    for (size_t k = 0; k < s->n; k++)
+        if (s->state[k] == BARRED) s->state[k] = OUT;
     if (b != s->ridge) s->stale = true;
     s->penalty = a, s->ridge = b;
     gradient(s);
-    if (violators(s, slack, &worst) > MANY) rp_active_descend(s, a, b, GUESSES);
+    if (violators(s, slack, &worst) > MANY + s->ns) rp_active_descend(s, a, b, GUESSES);
     for (int attempt = 0; attempt < 2; attempt++) {
         if (s->stale) rebuild(s);
-        if (exact(s, slack)) return;
+        if (pivot(s, slack) || exact(s, slack)) return;
         s->stale = true; /* the factor has gathered rounding errors: once more with a new one */
     }
     rp_active_descend(s, a, b, SWEEPS);

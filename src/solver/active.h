@@ -25,7 +25,8 @@ typedef struct rp_active {
     size_t ns;            /* support */
     size_t *s;            /* [ns] columns of the support, in the factor's order */
     double *l;            /* packed rows of the factor of A + b I over s: row i at i (i + 1) / 2 */
-    double *sign, *x, *y; /* [cap] signs and scratch */
+    double *sign, *x, *y; /* [cap] signs and scratch; y [2 cap] */
+    size_t *list;         /* [n] scratch */
     unsigned char *state; /* [n] 0 out, 1 in the support, 2 barred for this penalty */
     double penalty, ridge;
     bool stale; /* w was changed: the factor does not belong to it */

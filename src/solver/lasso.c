@@ -111,7 +111,7 @@ static rp_status run_init(batch *run, rp_lasso_problem *p, double l1_ratio, rp_e
             const rp_set *set = &run->rows->set[p[i].set];
             if (p[i].label != label) continue;
             p[i].gap = 0;
-            if (!set->m || !(set->yinv[label] > 0)) {
+            if (!set->m || !(set->yinv[label] > 0) || !(p[i].penalty > 0)) {
                 p[i].units = 0;
                 continue;
             }

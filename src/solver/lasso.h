@@ -53,4 +53,27 @@ rp_status rp_lasso_solve(rp_lasso_problem *p, size_t n, const rp_panel *x,
 rp_status rp_lasso_held(double *sse, const rp_lasso_problem *p, const rp_set *set,
                         const rp_panel *x, rp_error *err);
 
+/* A penalty for every label on the training set of an outer fold, from a path of RP_LASSO_PATH
+ * values, log-spaced from the set's a_max = max |c| / l1_ratio to a_max / 1000, chosen by the inner
+ * folds (rp_penalty_choose). A path ends where the pooled held-out error has been above its minimum
+ * for 15 penalties in a row, or at half as many units as rows.
+ *
+ * p [P] with the labels in order: penalty, and columns to begin with, are filled for
+ * rp_lasso_solve; cv [P]; *cut (may be NULL) <- labels whose minimum is where the path was cut for
+ * its units. set: the outer set. The cells must have Gram matrices: every inner set's correlation
+ * matrix is held as a whole, in f32. */
+#define RP_LASSO_PATH 100
+rp_status rp_lasso_path(rp_lasso_problem *p, double *cv, size_t *cut, const rp_set *set,
+                        const rp_panel *x, const rp_cells *cells, double l1_ratio, rp_error *err);
+
+/* Everything for a layer: a fit a held-out outer fold, fit [nouter], and one more on all rows, when
+ * `all`, at the median of the penalties: fit[nouter]. penalty NaN: chosen on a path, which needs
+ * inner folds. Fits are initialised here and to be released; those of outer folds without training
+ * rows stay empty. With inner folds cv is filled for a given penalty, too. host may be NULL. */
+rp_status rp_lasso_run(rp_fit *fit, const rp_cells *cells, double penalty, double l1_ratio,
+                       bool all, const rp_host *host, rp_error *err);
+/* Bytes it needs, the cells' Gram matrices included, with so many threads. */
+double rp_lasso_memory(size_t rows, size_t width, size_t labels, const rp_folds *folds, bool path,
+                       int threads);
+
 #endif
