@@ -11,19 +11,19 @@ enum { B = RP_BAND };
 
 void NAME(release)(BAND *s)
 {
-    free(s->a), free(s->t), free(s->diag), free(s->sub);
+    free(s->a), free(s->v0), free(s->t0), free(s->t), free(s->diag), free(s->sub);
     *s = (BAND){0};
 }
 
 rp_status NAME(init)(BAND *s, size_t order, rp_error *err)
 {
     size_t blocks = order ? (order + B - 1) / B : 1, n = blocks * B;
-    *s = (BAND){n,
-                blocks,
-                rp_alloc(n * n, sizeof(REAL)),
-                rp_alloc(blocks * B * B, sizeof(REAL)),
-                rp_alloc(blocks * B * B, sizeof(REAL)),
-                rp_alloc(blocks * B * B, sizeof(REAL))};
+    *s = (BAND){.n = n,
+                .blocks = blocks,
+                .a = rp_alloc(n * n, sizeof(REAL)),
+                .t = rp_alloc(blocks * B * B, sizeof(REAL)),
+                .diag = rp_alloc(blocks * B * B, sizeof(REAL)),
+                .sub = rp_alloc(blocks * B * B, sizeof(REAL))};
     if (!s->a || !s->t || !s->diag || !s->sub) {
         NAME(release)(s);
         return rp_fail_memory(err, n * n * sizeof(REAL));
@@ -32,30 +32,27 @@ rp_status NAME(init)(BAND *s, size_t order, rp_error *err)
     return RP_OK;
 }
 
-/* Block column k below its diagonal block: P [r, B] = V R. R goes to sub[k]; P becomes V, with its
- * ones and zeros, so that products can use it as it lies. */
-static rp_status panel(BAND *s, size_t k, rp_error *err)
+/* P [r, B] = V R: P becomes V, with its ones and zeros, so that products can use it as it lies; R
+ * goes to sub. */
+static rp_status factor_panel(REAL *p, size_t r, size_t ld, REAL *t, REAL *sub, rp_error *err)
 {
-    size_t n = s->n, r = n - (k + 1) * B;
-    REAL *p = s->a + k * B * n + (k + 1) * B, *t = s->t + k * B * B, *sub = s->sub + k * B * B;
-    lapack_int info = LAPACK(geqrt3_work)(LAPACK_COL_MAJOR, (int)r, B, p, (int)n, t, B);
+    lapack_int info = LAPACK(geqrt3_work)(LAPACK_COL_MAJOR, (int)r, B, p, (int)ld, t, B);
     if (info) return rp_fail(err, RP_ECOMPUTE, "band reduction: QR failed with code %d", (int)info);
     for (size_t j = 0; j < B; j++)
         for (size_t i = 0; i < B; i++) {
-            sub[j * B + i] = i <= j ? p[j * n + i] : 0;
-            if (i <= j) p[j * n + i] = i == j;
+            sub[j * B + i] = i <= j ? p[j * ld + i] : 0;
+            if (i <= j) p[j * ld + i] = i == j;
             if (i > j) t[j * B + i] = 0;
         }
     return RP_OK;
 }
 
-/* The trailing matrix a <- Q' a Q with Q = I - V T V': a - V W' - W V', W = Y - V S / 2,
- * Y = a V T, S = T' V' Y. y, w [r, B]. */
-static void trailing(BAND *s, size_t k, REAL *y, REAL *w)
+/* a [r, r] <- Q' a Q with Q = I - V T V': a - V W' - W V', W = Y - V S / 2, Y = a V T, S = T' V' Y.
+ * y, w [r, B] are scratch. */
+static void transform(REAL *a, const REAL *v, size_t rows, size_t stride, const REAL *t, REAL *y,
+                      REAL *w)
 {
-    size_t n = s->n, at = (k + 1) * B;
-    int r = (int)(n - at), ld = (int)n;
-    REAL *v = s->a + k * B * n + at, *a = s->a + at * n + at, *t = s->t + k * B * B;
+    int r = (int)rows, ld = (int)stride;
     REAL m[B * B], q[B * B];
     BLAS(symm)(CblasColMajor, CblasLeft, CblasLower, r, B, 1, a, ld, v, ld, 0, w, r);
     BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, r, B, B, 1, w, r, t, B, 0, y, r);
@@ -75,30 +72,37 @@ rp_status NAME(reduce)(BAND *s, rp_error *err)
         for (size_t j = 0; j < B; j++) /* the diagonal block is final */
             memcpy(s->diag + (k * B + j) * B, s->a + (k * B + j) * n + k * B, B * sizeof *y);
         if (k + 1 == s->blocks) break;
-        status = panel(s, k, err);
-        if (!status) trailing(s, k, y, y + n * B);
+        size_t at = (k + 1) * B;
+        REAL *v = s->a + k * B * n + at, *t = s->t + k * B * B;
+        status = factor_panel(v, n - at, n, t, s->sub + k * B * B, err);
+        if (!status) transform(s->a + at * n + at, v, n - at, n, t, y, y + n * B);
     }
     free(y);
     return status;
 }
 
+/* x [m, r] <- (I - V T V') x, or its transpose; ld is of both x and V. */
+static void reflect(REAL *x, const REAL *v, const REAL *t, int m, int ld, int r, bool transposed,
+                    REAL *scratch)
+{
+    BLAS(gemm)(CblasColMajor, CblasTrans, CblasNoTrans, B, r, m, 1, v, ld, x, ld, 0, scratch, B);
+    BLAS(trmm)
+    (CblasColMajor, CblasLeft, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, B,
+     r, 1, t, B, scratch, B);
+    BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, m, r, B, -1, v, ld, scratch, B, 1, x, ld);
+}
+
 void NAME(rotate)(const BAND *s, REAL *x, size_t r, bool transposed, REAL *scratch)
 {
     size_t n = s->n, panels = s->blocks - 1;
+    int ld = (int)n, cols = (int)r;
+    if (s->v0 && transposed) reflect(x, s->v0, s->t0, ld, ld, cols, true, scratch);
     for (size_t i = 0; i < panels; i++) {
         size_t k = transposed ? i : panels - 1 - i, at = (k + 1) * B;
-        const REAL *v = s->a + k * B * n + at, *t = s->t + k * B * B;
-        int m = (int)(n - at), ld = (int)n;
-        BLAS(gemm)
-        (CblasColMajor, CblasTrans, CblasNoTrans, B, (int)r, m, 1, v, ld, x + at, ld, 0, scratch,
-         B);
-        BLAS(trmm)
-        (CblasColMajor, CblasLeft, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit,
-         B, (int)r, 1, t, B, scratch, B);
-        BLAS(gemm)
-        (CblasColMajor, CblasNoTrans, CblasNoTrans, m, (int)r, B, -1, v, ld, scratch, B, 1, x + at,
-         ld);
+        reflect(x + at, s->a + k * B * n + at, s->t + k * B * B, (int)(n - at), ld, cols,
+                transposed, scratch);
     }
+    if (s->v0 && !transposed) reflect(x, s->v0, s->t0, ld, ld, cols, false, scratch);
 }
 
 bool NAME(factor)(REAL *l, const BAND *s, REAL lambda)
@@ -125,17 +129,15 @@ void NAME(solve)(const REAL *l, const BAND *s, REAL *x, size_t r)
         BLAS(trsm)
         (CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, B, cols, 1, d, B,
          x + k * B, ld);
-        if (k + 1 < s->blocks)
-            BLAS(gemm)
-            (CblasColMajor, CblasNoTrans, CblasNoTrans, B, cols, B, -1, w, B, x + k * B, ld, 1,
-             x + (k + 1) * B, ld);
+        if (k + 1 < s->blocks) BLAS(gemm)
+        (CblasColMajor, CblasNoTrans, CblasNoTrans, B, cols, B, -1, w, B, x + k * B, ld, 1,
+         x + (k + 1) * B, ld);
     }
     for (size_t k = s->blocks; k-- > 0;) {
         const REAL *d = l + 2 * k * B * B, *w = d + B * B;
-        if (k + 1 < s->blocks)
-            BLAS(gemm)
-            (CblasColMajor, CblasTrans, CblasNoTrans, B, cols, B, -1, w, B, x + (k + 1) * B, ld, 1,
-             x + k * B, ld);
+        if (k + 1 < s->blocks) BLAS(gemm)
+        (CblasColMajor, CblasTrans, CblasNoTrans, B, cols, B, -1, w, B, x + (k + 1) * B, ld, 1,
+         x + k * B, ld);
         BLAS(trsm)
         (CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, B, cols, 1, d, B,
          x + k * B, ld);

@@ -1,4 +1,5 @@
-/* The code of side.h for one type: REAL, SIDE, NAME(x), BAND(x), BLAS(x) are the includer's. */
+/* The code of side.h for one type: REAL, SIDE, NAME(x), BAND(x), BLAS(x) are the includer's, as is
+ * take(), which makes the matrix of the side's own type. */
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,18 +19,11 @@ static void convert(REAL *to, const double *from, size_t n)
     for (size_t i = 0; i < n; i++) to[i] = (REAL)from[i];
 }
 
-static rp_status fill_primal(SIDE *s, const rp_cells *cells, rp_error *err)
+static void fill_primal(SIDE *s, rp_dband *full, const rp_cells *cells)
 {
-    size_t D = s->d->width, n = s->band.n, all = s->d->labels + s->d->extras;
-    double *col = rp_alloc(D, sizeof *col);
-    if (!col) return rp_fail_memory(err, D * sizeof *col);
-    for (size_t j = 0; j < D; j++) {
-        rp_set_gram(col, NULL, s->set, cells, j);
-        convert(s->band.a + j * n + j, col + j, D - j);
-    }
-    free(col);
+    size_t D = s->d->width, n = full->n, all = s->d->labels + s->d->extras;
+    for (size_t j = 0; j < D; j++) rp_set_gram(full->a + j * n, NULL, s->set, cells, j);
     for (size_t p = 0; p < all; p++) convert(s->rhs + p * n, s->set->c + p * D, D);
-    return RP_OK;
 }
 
 /* Standardised rows at[m] of the design as REAL, a tile at a time. */
@@ -58,44 +52,48 @@ static size_t training_rows(size_t *at, const SIDE *s)
     return m;
 }
 
-static rp_status fill_kernel(SIDE *s, rp_error *err)
+static rp_status fill_kernel(SIDE *s, rp_dband *full, rp_error *err)
 {
-    size_t D = s->d->width, m = s->set->m, n = s->band.n, all = s->d->labels + s->d->extras;
+    size_t D = s->d->width, m = s->set->m, n = full->n, all = s->d->labels + s->d->extras;
     size_t *at = rp_alloc(m, sizeof *at);
-    double *tile = rp_alloc(RP_TILE * D, sizeof *tile);
+    double *z = rp_alloc(m * D, sizeof *z);
     float *x = rp_alloc(RP_TILE * D, sizeof *x);
     s->z = rp_alloc(m * D, sizeof *s->z);
-    rp_status status = at && tile && x && s->z ? RP_OK : rp_fail_memory(err, m * D * sizeof *s->z);
+    rp_status status = at && z && x && s->z ? RP_OK : rp_fail_memory(err, m * D * sizeof *z);
+    if (!status) training_rows(at, s);
+    for (size_t i = 0; i < m && !status; i += RP_TILE)
+        status = rp_set_tile(s->set, s->d, z + i * D, x, at + i, 0,
+                             m - i < RP_TILE ? m - i : RP_TILE, err);
     if (!status) {
-        training_rows(at, s);
-        status = rows(s->z, s, at, m, tile, x, err);
-    }
-    if (!status) {
-        BLAS(syrk)
-        (CblasColMajor, CblasLower, CblasTrans, (int)m, (int)D, (REAL)(1 / (double)m), s->z, (int)D,
-         0, s->band.a, (int)n);
+        convert(s->z, z, m * D);
+        cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, (int)m, (int)D, 1 / (double)m, z, (int)D,
+                    0, full->a, (int)n);
         for (size_t p = 0; p < all; p++)
             for (size_t i = 0; i < m; i++)
                 s->rhs[p * n + i] =
                     (REAL)((s->d->y[p * s->d->n + at[i]] - s->set->ymu[p]) * s->set->yinv[p]);
     }
-    free(at), free(tile), free(x);
+    free(at), free(z), free(x);
     return status;
 }
 
 rp_status NAME(init)(SIDE *s, const rp_set *set, const rp_cells *cells, bool primal, rp_error *err)
 {
     const rp_design *d = cells->d;
+    rp_dband full;
     size_t all = d->labels + d->extras;
     *s = (SIDE){.set = set, .d = d, .primal = primal};
-    rp_status status = BAND(init)(&s->band, primal ? d->width : set->m, err);
+    rp_status status = rp_dband_init(&full, primal ? d->width : set->m, err);
     if (status) return status;
-    size_t n = s->band.n;
+    size_t n = full.n;
     s->rhs = rp_alloc(n * all, sizeof *s->rhs);
     s->l = rp_alloc(2 * n * RP_BAND, sizeof *s->l);
     REAL *scratch = rp_alloc(RP_BAND * all, sizeof *scratch);
     if (!s->rhs || !s->l || !scratch) status = rp_fail_memory(err, n * all * sizeof *s->rhs);
-    if (!status) status = primal ? fill_primal(s, cells, err) : fill_kernel(s, err);
+    if (!status && primal) fill_primal(s, &full, cells);
+    if (!status && !primal) status = fill_kernel(s, &full, err);
+    if (!status) status = take(s, &full, err);
+    rp_dband_release(&full);
     if (!status) status = BAND(reduce)(&s->band, err);
     if (!status) BAND(rotate)(&s->band, s->rhs, all, true, scratch);
     free(scratch);
@@ -129,8 +127,8 @@ rp_status NAME(weights)(REAL *w, const SIDE *s, REAL *x, size_t r, rp_error *err
         for (size_t k = 0; k < r; k++) memcpy(w + k * D, x + k * n, D * sizeof *w);
     else /* w = z' alpha / m */
         BLAS(gemm)
-        (CblasColMajor, CblasNoTrans, CblasNoTrans, (int)D, (int)r, (int)m, (REAL)(1 / (double)m),
-         s->z, (int)D, x, (int)n, 0, w, (int)D);
+    (CblasColMajor, CblasNoTrans, CblasNoTrans, (int)D, (int)r, (int)m, (REAL)(1 / (double)m), s->z,
+     (int)D, x, (int)n, 0, w, (int)D);
     return RP_OK;
 }
 

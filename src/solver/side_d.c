@@ -5,6 +5,15 @@
 #define NAME(x) rp_dside_##x
 #define BAND(x) rp_dband_##x
 #define BLAS(x) cblas_d##x
+
+static rp_status take(rp_dside *s, rp_dband *full, rp_error *err)
+{
+    (void)err;
+    s->band = *full;
+    *full = (rp_dband){0};
+    return RP_OK;
+}
+
 #include "solver/side_body.h"
 
 #include <lapacke.h>
