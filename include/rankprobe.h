@@ -254,8 +254,7 @@ typedef struct rp_probe_options {
     int balance;           /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
                             * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */
     const char *gains;     /* over which baselines, default "length,score"; "": none */
-    int stability;         /* pairs of half-samples; 0: off; -1 (default): 50 where `units` is
-                            * written */
+    size_t stability;      /* pairs of half-samples behind `units`, default 50 */
     double pfer;           /* expected false selections that stability selection aims at, 1 */
     uint64_t seed;         /* default 1 */
     size_t memory;        /* bytes for x and what is made of it; 0 (default): 70 % of the machine */

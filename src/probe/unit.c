@@ -1,10 +1,12 @@
 #include "probe/unit.h"
 
 #include <cblas.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "probe/design.h"
 #include "probe/design.h"
 #include "probe/lasso.h"
 #include "probe/ridge.h"
@@ -284,7 +286,7 @@ static void keep_coefficients(rp_unit_out *out, const job *j, const rp_fit *fit,
         for (size_t k = 0; k < D; k++) {
             double w = fit->w[p * D + k];
             beta[k] = all->inv[k] > 0 ? w / all->inv[k] * all->yinv[p] : 0;
-            coef[k] = w * scale * j->d.scale[k];
+            coef[k] = w * scale / j->d.scale[k];
             intercept -= coef[k] * j->d.mean[k];
         }
         out->intercept[label] = intercept;
@@ -294,11 +296,11 @@ static void keep_coefficients(rp_unit_out *out, const job *j, const rp_fit *fit,
 static rp_status fit_all(rp_unit_out *out, const job *j, rp_error *err)
 {
     size_t P = j->d.labels;
-    rp_moments mo;
+    rp_moments mo = {0};
     rp_fit fit = {0};
     bool *only = rp_alloc(2 * P, sizeof *only), *ready = only ? only + P : NULL;
     if (!only) return rp_fail_memory(err, 2 * P);
-    rp_status status = rp_moments_init(&mo, &j->d, (int)j->plan->outer, 0, err);
+    rp_status status = rp_moments_init(&mo, &j->d, INT_MAX, 0, err);
     if (status) goto done;
     if ((status = rp_fit_init(&fit, P, j->d.width, err))) goto done;
     for (size_t p = 0; p < P && !status; p++) {

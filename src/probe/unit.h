@@ -65,9 +65,13 @@ typedef enum rp_unit_want {
     RP_WANT_CURVE = 32
 } rp_unit_want;
 
-/* Room for the arrays of `want`, every number NaN (sums: 0) and no label defined. */
-rp_status rp_unit_out_init(rp_unit_out *out, unsigned want, size_t labels, size_t rows,
-                           size_t queries, size_t width, size_t draws, rp_error *err);
+typedef struct rp_unit_shape {
+    unsigned want;
+    size_t labels, rows, queries, width, draws;
+} rp_unit_shape;
+
+/* Room for the arrays that are wanted, every number NaN (sums: 0) and no label defined. */
+rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err);
 void rp_unit_out_release(rp_unit_out *out);
 
 typedef struct rp_unit_in {

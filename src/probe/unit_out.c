@@ -40,18 +40,22 @@ static bool room_single(float **to, size_t labels, size_t each)
     return true;
 }
 
-rp_status rp_unit_out_init(rp_unit_out *out, unsigned want, size_t labels, size_t rows,
-                           size_t queries, size_t width, size_t draws, rp_error *err)
+rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err)
 {
     size_t curve = RP_CURVE_CONTROLS * RP_CURVE_SIZES * RP_CURVE_NUMBERS;
-    *out = (rp_unit_out){
-        .labels = labels, .rows = rows, .queries = queries, .width = width, .draws = draws};
+    size_t labels = shape->labels, rows = shape->rows, width = shape->width;
+    unsigned want = shape->want;
+    *out = (rp_unit_out){.labels = labels,
+                         .rows = rows,
+                         .queries = shape->queries,
+                         .width = width,
+                         .draws = shape->draws};
     bool ok = (out->result = rp_alloc(labels, sizeof *out->result)) != NULL;
     for (size_t p = 0; p < labels && ok; p++) out->result[p] = undefined;
     if (want & RP_WANT_SUMS)
-        ok = ok && (out->sums = rp_alloc(labels, queries * 4 * sizeof *out->sums)) != NULL;
+        ok = ok && (out->sums = rp_alloc(labels, shape->queries * 4 * sizeof *out->sums)) != NULL;
     for (int k = 0; k < RP_NULLS && (want & RP_WANT_NULL); k++)
-        ok = ok && room(&out->null[k], labels, draws);
+        ok = ok && room(&out->null[k], labels, shape->draws);
     if (want & RP_WANT_PREDICTIONS) ok = ok && room_single(&out->predictions, labels, rows);
     if (want & RP_WANT_COEFFICIENTS)
         ok = ok && room(&out->coef, labels, width) && room(&out->intercept, labels, 1) &&
@@ -60,5 +64,5 @@ rp_status rp_unit_out_init(rp_unit_out *out, unsigned want, size_t labels, size_
     if (want & RP_WANT_CURVE) ok = ok && room(&out->curve, labels, curve);
     if (ok) return RP_OK;
     rp_unit_out_release(out);
-    return rp_fail_memory(err, labels * (rows + queries + width + draws) * sizeof(double));
+    return rp_fail_memory(err, labels * (rows + width + shape->draws) * sizeof(double));
 }
