@@ -6,13 +6,16 @@
 
 /* Items are worked on in tiles of one block each: all columns of a tile (128 KiB of predictions
  * with 8 blocks of 32 options) stay in the second-level cache while every draw passes over them. */
-enum { TILE = 64, LANES = 8 };
+enum { TILE = 64, WIDE = 8, LANES = 4 };
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), may_alias));
+typedef float vector __attribute__((vector_size(WIDE * sizeof(float)), may_alias));
+typedef float floats __attribute__((vector_size(LANES * sizeof(float)), may_alias));
 
 typedef struct tile {
     size_t block;
-    float *f;            /* [nt noptions, TILE] */
-    double *y;           /* [noptions, TILE] */
-    double weight[TILE]; /* 0 beyond the last item */
+    float *f;       /* [nt noptions, TILE] */
+    double *y;      /* [noptions, TILE] */
+    double *weight; /* [TILE], 0 beyond the last item */
 } tile;
 
 /* base[b] <- the training mean of each draw. */
@@ -40,24 +43,31 @@ static void load_tile(tile *t, const rp_orbit *o, const rp_orbit_part *part, con
         for (size_t i = 0; i < count; i++) t->f[c * TILE + i] = part->f[c * part->m + item[i]];
 }
 
+static void add_squares(double *sse, double *sst, const double *weight, const double *y,
+                        double base, const float *f)
+{
+    lanes error = {0}, deviation = {0};
+    for (size_t i = 0; i < TILE; i += LANES) {
+        lanes w = *(const lanes *)(weight + i), d = *(const lanes *)(y + i) - base;
+        lanes e = d - __builtin_convertvector(*(const floats *)(f + i), lanes);
+        error += w * e * e, deviation += w * d * d;
+    }
+    for (size_t l = 0; l < LANES; l++) *sse += error[l], *sst += deviation[l];
+}
+
 static void add_tile(double *sse, double *sst, const tile *t, const double *base, const rp_orbit *o,
                      const rp_orbit_part *part)
 {
     for (size_t b = 0; b < o->ndraws; b++) {
         const uint16_t *pick = o->pick + b * o->nblocks;
-        const double *y = t->y + pick[t->block] * TILE, shift = base[b];
-        float f[TILE] = {0};
+        vector f[TILE / WIDE] = {{0}};
         for (size_t g = 0; g < part->nt; g++) {
-            const float *column = t->f + (g * o->noptions + pick[part->train[g]]) * TILE;
-            for (size_t i = 0; i < TILE; i++) f[i] += column[i];
+            size_t column = g * o->noptions + pick[part->train[g]];
+            const vector *add = (const vector *)(t->f + column * TILE);
+            for (size_t i = 0; i < TILE / WIDE; i++) f[i] += add[i];
         }
-        double error[LANES] = {0}, deviation[LANES] = {0}; /* an order that can be vectorised */
-        for (size_t i = 0; i < TILE; i += LANES)
-            for (size_t l = 0; l < LANES; l++) {
-                double d = y[i + l] - shift, e = d - (double)f[i + l], w = t->weight[i + l];
-                error[l] += w * e * e, deviation[l] += w * d * d;
-            }
-        for (size_t l = 0; l < LANES; l++) sse[b] += error[l], sst[b] += deviation[l];
+        add_squares(&sse[b], &sst[b], t->weight, t->y + pick[t->block] * TILE, base[b],
+                    (const float *)f);
     }
 }
 
@@ -79,10 +89,11 @@ rp_status rp_orbit_add(double *sse, double *sst, const rp_orbit *o, const rp_orb
     rp_status status = RP_OK;
     size_t columns = part->nt * o->noptions;
     tile t = {.f = rp_alloc(columns ? columns : 1, TILE * sizeof *t.f),
-              .y = rp_alloc(o->noptions, TILE * sizeof *t.y)};
+              .y = rp_alloc(o->noptions, TILE * sizeof *t.y),
+              .weight = rp_alloc(TILE, sizeof *t.weight)};
     double *base = rp_alloc(o->ndraws, sizeof *base);
     size_t *order = rp_alloc(part->m + o->nblocks, sizeof *order), *end = order + part->m;
-    if (!t.f || !t.y || !base || !order) {
+    if (!t.f || !t.y || !t.weight || !base || !order) {
         status = rp_fail_memory(err, columns * TILE * sizeof *t.f);
         goto done;
     }
@@ -96,6 +107,6 @@ rp_status rp_orbit_add(double *sse, double *sst, const rp_orbit *o, const rp_orb
             i += count;
         }
 done:
-    free(t.f), free(t.y), free(base), free(order);
+    free(t.f), free(t.y), free(t.weight), free(base), free(order);
     return status;
 }
