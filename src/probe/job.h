@@ -9,6 +9,7 @@
 
 #include "probe/layers.h"
 #include "probe/parts.h"
+#include "probe/tests.h"
 #include "probe/unit.h"
 
 #define RP_BASELINE_LENGTH "baseline.length" /* x = tokens, 1 / tokens, log tokens */
@@ -19,14 +20,6 @@ typedef struct rp_unit {
     const char *name; /* of the view */
     size_t layer, width;
 } rp_unit;
-
-/* What the permutations of a label say, for RP_DOCUMENT and RP_QUERY; NaN: not tested. */
-typedef struct rp_tested {
-    double p[RP_NULLS];    /* (1 + draws that reach the observed) / (B + 1) */
-    double maxt[RP_NULLS]; /* step-down max-T over the family */
-    double bh[RP_NULLS];   /* Benjamini-Hochberg over the family */
-    double null[RP_NULLS]; /* 97.5 % quantile of the draws */
-} rp_tested;
 
 typedef struct rp_job {
     const rp_source *source, *other; /* other: of --transfer, or NULL */
@@ -43,7 +36,7 @@ typedef struct rp_job {
     unsigned gains; /* bit RP_GAIN_x: wanted */
     rp_parts parts;
     rp_saved *saved;      /* [nunits] after rp_job_run, in the first process */
-    rp_tested *tested;    /* [nplans][nunits][labels] the same */
+    rp_tested *tested;    /* [nplans][RP_NULLS][nunits][labels] the same; NaN: not tested */
     const char *about;    /* a line on the store for the output, NULL: none; the caller's */
     uint64_t fingerprint; /* of what is behind x; the caller's, 0: nothing */
 } rp_job;
@@ -81,16 +74,16 @@ static inline const rp_result *rp_job_result(const rp_job *job, size_t plan, siz
 {
     return &rp_job_out(job, plan, unit)->result[label];
 }
-static inline rp_tested *rp_job_tested(const rp_job *job, size_t plan, size_t unit, size_t label)
+static inline rp_tested *rp_job_tested(const rp_job *job, size_t plan, size_t kind, size_t unit,
+                                       size_t label)
 {
-    return &job->tested[(plan * job->nunits + unit) * job->labels.n + label];
+    return &job->tested[((plan * RP_NULLS + kind) * job->nunits + unit) * job->labels.n + label];
 }
 
 /* Fills `tested` from the parts. */
 rp_status rp_job_test(rp_job *job, rp_error *err);
 
 /* The files of rp_job_write, each whole or not at all. */
-rp_status rp_job_write_table(const rp_job *job, const rp_provenance *about, rp_error *err);
 rp_status rp_job_write_predictions(const rp_job *job, rp_error *err);
 rp_status rp_job_write_coefficients(const rp_job *job, rp_error *err);
 rp_status rp_job_write_units(const rp_job *job, const rp_provenance *about, rp_error *err);

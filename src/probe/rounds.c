@@ -245,13 +245,13 @@ static rp_status open_baselines(rounds *r, rp_error *err)
 static rp_status collect(rounds *r, rp_error *err)
 {
     rp_job *job = r->job;
+    size_t n = job->nplans * job->nunits * job->labels.n;
     rp_status status = RP_OK;
     if (rp_comm_world()->rank) return rp_comm_agree(status, err);
     job->saved = rp_alloc(job->nunits, sizeof *job->saved);
-    job->tested = rp_alloc(job->nplans * job->nunits * job->labels.n, sizeof *job->tested);
+    job->tested = rp_alloc(RP_NULLS * n, sizeof *job->tested);
     if (!job->saved || !job->tested)
-        status =
-            rp_fail_memory(err, job->nplans * job->nunits * job->labels.n * sizeof *job->tested);
+        status = rp_fail_memory(err, RP_NULLS * n * sizeof *job->tested);
     for (size_t u = 0; u < job->nunits && !status; u++)
         status = open_part(&job->saved[u], r, u, err);
     if (!status) status = rp_job_test(job, err);

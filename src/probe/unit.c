@@ -7,7 +7,6 @@
 
 #include "base/memory.h"
 #include "probe/design.h"
-#include "probe/design.h"
 #include "probe/lasso.h"
 #include "probe/ridge.h"
 
@@ -207,6 +206,7 @@ static void keep_sums(double *sums, const place *v, const size_t *first, size_t 
     for (size_t q = 0; q < queries; q++) {
         double *s = sums + 4 * j->rows->query[j->group->row[v[first[q]].at]];
         double m = (double)(first[q + 1] - first[q]), my = 0, me = 0, mb = 0;
+        s[0] = s[2] = 0;
         for (size_t i = first[q]; i < first[q + 1]; i++)
             my += y[i] / m, me += (y[i] - f[i]) / m, mb += (y[i] - base[i]) / m;
         for (size_t i = first[q]; i < first[q + 1]; i++) {

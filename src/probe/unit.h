@@ -42,8 +42,7 @@ typedef struct rp_unit_out {
     size_t labels, rows, queries, width; /* P, N, Q, D */
     size_t draws;                        /* B + 1 */
     rp_result *result;                   /* [P] */
-    double *sums;           /* [P, Q, 4] of every query: errors within and of its mean, deviations
-                             * within and of its mean (score.h); 0: not scored */
+    double *sums;                        /* [P, Q, 4] of every query (score.h); NaN: not scored */
     double *null[RP_NULLS]; /* [P, draws] r2_within, labels permuted within queries; r2_between,
                              * whole queries permuted. Draw 0: the observed. NaN: not tested */
     float *predictions;     /* [P, N] held-out; NaN: not scored */
@@ -70,7 +69,7 @@ typedef struct rp_unit_shape {
     size_t labels, rows, queries, width, draws;
 } rp_unit_shape;
 
-/* Room for the arrays that are wanted, every number NaN (sums: 0) and no label defined. */
+/* Room for the arrays that are wanted, every number NaN and no label defined. */
 rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err);
 void rp_unit_out_release(rp_unit_out *out);
 

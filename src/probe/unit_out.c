@@ -52,8 +52,7 @@ rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_erro
                          .draws = shape->draws};
     bool ok = (out->result = rp_alloc(labels, sizeof *out->result)) != NULL;
     for (size_t p = 0; p < labels && ok; p++) out->result[p] = undefined;
-    if (want & RP_WANT_SUMS)
-        ok = ok && (out->sums = rp_alloc(labels, shape->queries * 4 * sizeof *out->sums)) != NULL;
+    if (want & RP_WANT_SUMS) ok = ok && room(&out->sums, labels, shape->queries * 4);
     for (int k = 0; k < RP_NULLS && (want & RP_WANT_NULL); k++)
         ok = ok && room(&out->null[k], labels, shape->draws);
     if (want & RP_WANT_PREDICTIONS) ok = ok && room_single(&out->predictions, labels, rows);
