@@ -247,7 +247,7 @@ static rp_status score_group(rp_unit_out *to, job *j, size_t draws, rp_error *er
             base[p * count + i] = j->base[p * n + v[i].at];
         }
     rp_scored in = {count, queries, P, first, y, f, base};
-    if ((status = rp_score_compute(score, &in, draws, j->rows->seed, err))) goto done;
+    if ((status = rp_score_compute(score, NULL, &in, draws, j->rows->seed, err))) goto done;
     for (size_t p = 0; p < P; p++) {
         double offset = j->d.ymean[p] / j->d.yscale[p];
         if (j->bad[p] || constant(y + p * count, count, offset)) continue;
