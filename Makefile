@@ -22,12 +22,17 @@ PKG     := jansson libpcre2-8 libutf8proc zlib libzstd libxxhash libcyaml yaml-0
 PKG_CF   = $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 PKG_LIB  = $(shell pkg-config --libs $(PKG) 2>/dev/null)
 
+# Open MPI where it is installed (MPI= builds without).
+MPI     ?= $(shell pkg-config --exists ompi-c 2>/dev/null && echo ompi-c)
+MPI_CF   = $(if $(MPI),-DRP_MPI $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(MPI))))
+MPI_LIB  = $(if $(MPI),$(shell pkg-config --libs $(MPI)))
+
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror -Wstrict-prototypes -Wmissing-prototypes
 SANFLAG := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined)
 CFLAGS  ?= -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE $(OPT) $(ARCH) -fno-math-errno -ffp-contract=on -fopenmp $(WARN) $(SANFLAG) \
-           -Iinclude -Isrc -Itests -I. $(PKG_CF)
-override LDLIBS += -lstemmer -lopenblas -llapacke $(PKG_LIB) -lm
+           -Iinclude -Isrc -Itests -I. $(PKG_CF) $(MPI_CF)
+override LDLIBS += -lstemmer -lopenblas -llapacke $(PKG_LIB) $(MPI_LIB) -lm
 
 LIBOBJ  := $(LIBRARY:%.c=$(BUILD)/%.o)
 CLIOBJ  := $(CLI:%.c=$(BUILD)/%.o)

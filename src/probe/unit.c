@@ -1,10 +1,12 @@
 #include "probe/unit.h"
 
 #include <cblas.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "probe/design.h"
 #include "probe/lasso.h"
 #include "probe/ridge.h"
 
@@ -196,9 +198,30 @@ static void summarise(rp_result *out, const job *j, size_t p, const rp_score_row
     out->cv = sum / (double)j->fits;
 }
 
-static rp_status score_group(rp_result *out, job *j, size_t draws, rp_error *err)
+/* The four sums of score.h for every query of one label. */
+static void keep_sums(double *sums, const place *v, const size_t *first, size_t queries,
+                      const double *y, const double *f, const double *base, const job *j,
+                      double scale)
+{
+    for (size_t q = 0; q < queries; q++) {
+        double *s = sums + 4 * j->rows->query[j->group->row[v[first[q]].at]];
+        double m = (double)(first[q + 1] - first[q]), my = 0, me = 0, mb = 0;
+        s[0] = s[2] = 0;
+        for (size_t i = first[q]; i < first[q + 1]; i++)
+            my += y[i] / m, me += (y[i] - f[i]) / m, mb += (y[i] - base[i]) / m;
+        for (size_t i = first[q]; i < first[q + 1]; i++) {
+            double e = y[i] - f[i] - me, t = y[i] - my;
+            s[0] += e * e, s[2] += t * t;
+        }
+        s[1] = m * me * me, s[3] = m * mb * mb;
+        for (int k = 0; k < 4; k++) s[k] *= scale * scale;
+    }
+}
+
+static rp_status score_group(rp_unit_out *to, job *j, size_t draws, rp_error *err)
 {
     size_t P = j->d.labels, n = j->d.n, count;
+    rp_result *out = to->result;
     rp_status status = RP_OK;
     place *v = rp_alloc(n, sizeof *v);
     size_t *first = rp_alloc(n + 1, sizeof *first);
@@ -224,11 +247,14 @@ static rp_status score_group(rp_result *out, job *j, size_t draws, rp_error *err
             base[p * count + i] = j->base[p * n + v[i].at];
         }
     rp_scored in = {count, queries, P, first, y, f, base};
-    if ((status = rp_score_compute(score, &in, draws, j->rows->seed, err))) goto done;
+    if ((status = rp_score_compute(score, NULL, &in, draws, j->rows->seed, err))) goto done;
     for (size_t p = 0; p < P; p++) {
         double offset = j->d.ymean[p] / j->d.yscale[p];
         if (j->bad[p] || constant(y + p * count, count, offset)) continue;
         summarise(&out[j->group->label[p]], j, p, &score[p]);
+        if (to->sums)
+            keep_sums(to->sums + j->group->label[p] * to->queries * 4, v, first, queries,
+                      y + p * count, f + p * count, base + p * count, j, j->d.yscale[p]);
     }
 done:
     free(v), free(first), free(y), free(score);
@@ -246,27 +272,70 @@ static void keep_predictions(float *predictions, const job *j, size_t nrows)
     }
 }
 
-static const rp_result undefined = {
-    .score = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN}, .penalty = NAN, .cv = NAN, .eta2 = NAN};
+/* Coefficients of the labels `only` (those with j's penalty at `penalty`), on all rows. */
+static void keep_coefficients(rp_unit_out *out, const job *j, const rp_fit *fit,
+                              const rp_moments *mo, const bool *only)
+{
+    size_t D = j->d.width;
+    const rp_set *all = &mo->set[0];
+    for (size_t p = 0; p < j->d.labels; p++) {
+        size_t label = j->group->label[p];
+        double *coef = out->coef + label * D, *beta = out->beta + label * D;
+        double scale = j->d.yscale[p], intercept = fit->b[p] * scale + j->d.ymean[p];
+        if (!only[p]) continue;
+        for (size_t k = 0; k < D; k++) {
+            double w = fit->w[p * D + k];
+            beta[k] = all->inv[k] > 0 ? w / all->inv[k] * all->yinv[p] : 0;
+            coef[k] = w * scale / j->d.scale[k];
+            intercept -= coef[k] * j->d.mean[k];
+        }
+        out->intercept[label] = intercept;
+    }
+}
 
-rp_status rp_unit_fit(rp_result *out, float *predictions, const rp_plan *plan, const rp_rows *rows,
-                      const rp_labels *labels, const float *x, size_t width, const char *what,
-                      size_t draws, rp_error *err)
+static rp_status fit_all(rp_unit_out *out, const job *j, rp_error *err)
+{
+    size_t P = j->d.labels;
+    rp_moments mo = {0};
+    rp_fit fit = {0};
+    bool *only = rp_alloc(2 * P, sizeof *only), *ready = only ? only + P : NULL;
+    if (!only) return rp_fail_memory(err, 2 * P);
+    rp_status status = rp_moments_init(&mo, &j->d, INT_MAX, 0, err);
+    if (status) goto done;
+    if ((status = rp_fit_init(&fit, P, j->d.width, err))) goto done;
+    for (size_t p = 0; p < P && !status; p++) {
+        double penalty = out->result[j->group->label[p]].penalty;
+        rp_grid grid = {1, &penalty};
+        if (ready[p] || isnan(penalty)) continue;
+        for (size_t k = 0; k < P; k++)
+            ready[k] |= only[k] = out->result[j->group->label[k]].penalty == penalty;
+        status = j->plan->method == RP_LASSO
+                     ? rp_lasso_fit(&fit, &mo, penalty, err)
+                     : rp_ridge_fit(&fit, &mo, &grid, j->plan->per_row, err);
+        if (!status) keep_coefficients(out, j, &fit, &mo, only);
+    }
+done:
+    rp_fit_release(&fit);
+    rp_moments_release(&mo);
+    free(only);
+    return status;
+}
+
+rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
 {
     rp_status status = RP_OK;
-    for (size_t p = 0; p < labels->n; p++) {
-        out[p] = undefined;
-        for (size_t i = 0; i < rows->n && plan->constant[p]; i++)
-            out[p].n += isfinite(labels->y[p][i]) ? 1 : 0;
-    }
-    if (predictions)
-        for (size_t i = 0; i < labels->n * rows->n; i++) predictions[i] = NAN;
+    const rp_plan *plan = in->plan;
+    size_t draws = in->options->bootstrap;
+    for (size_t p = 0; p < in->labels->n; p++)
+        for (size_t i = 0; i < in->rows->n && plan->constant[p]; i++)
+            out->result[p].n += isfinite(in->labels->y[p][i]) ? 1 : 0;
     for (size_t g = 0; g < plan->ngroups && !status; g++) {
-        job j = {.plan = plan, .rows = rows, .group = &plan->group[g]};
-        if ((status = job_init(&j, labels, x, width, what, err))) return status;
+        job j = {.plan = plan, .rows = in->rows, .group = &plan->group[g]};
+        if ((status = job_init(&j, in->labels, in->x, in->width, in->what, err))) return status;
         for (size_t o = 0; o < plan->outer && !status; o++) status = fit_outer(&j, (int)o, err);
         if (!status) status = score_group(out, &j, draws, err);
-        if (!status && predictions) keep_predictions(predictions, &j, rows->n);
+        if (!status && out->predictions) keep_predictions(out->predictions, &j, in->rows->n);
+        if (!status && out->coef) status = fit_all(out, &j, err);
         job_release(&j);
     }
     return status;

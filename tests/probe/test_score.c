@@ -53,7 +53,7 @@ static void a_hand_computed_example(void **state)
     rp_scored in = {4, 2, 1, first, y, f, base};
     rp_score_row s;
     rp_error err;
-    assert_ok(rp_score_compute(&s, &in, 0, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, NULL, &in, 0, 1, &err), &err);
     /* SSE 6 = within 2 + 2, between 0 + 2; SST 116 = within 2 + 8, between 8 + 98 */
     const double got[] = {s.r2, s.within, s.between, s.tau, s.mse};
     const double want[] = {1 - 6. / 116, 1 - 4. / 10, 1 - 2. / 106, 1, 1.5};
@@ -74,11 +74,11 @@ static void r2_is_the_weighted_mean_of_its_parts_and_zero_for_the_training_mean(
     rp_scored in = {N, Q, 1, first, y, f, base};
     rp_score_row s;
     rp_error err;
-    assert_ok(rp_score_compute(&s, &in, 50, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, NULL, &in, 50, 1, &err), &err);
     const double got[] = {s.r2, s.within, s.between}, zero[3] = {0};
     assert_close(got, zero, 3, 0, 1e-14);
     for (size_t i = 0; i < N; i++) f[i] = y[i] + .5 * rp_rng_normal(&rng);
-    assert_ok(rp_score_compute(&s, &in, 50, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, NULL, &in, 50, 1, &err), &err);
     assert_true(s.r2 > fmin(s.within, s.between) && s.r2 < fmax(s.within, s.between));
     assert_true(s.r2_lo < s.r2 && s.r2 < s.r2_hi && s.within_lo < s.within_hi);
 }
@@ -92,7 +92,7 @@ static void a_label_without_variation_within_queries_has_no_r2_within(void **sta
     rp_scored in = {6, 2, 1, first, y, f, base};
     rp_score_row s;
     rp_error err;
-    assert_ok(rp_score_compute(&s, &in, 10, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, NULL, &in, 10, 1, &err), &err);
     assert_true(isnan(s.within) && isnan(s.within_lo) && isnan(s.tau));
     assert_false(isnan(s.r2));
     assert_false(isnan(s.between));
@@ -119,7 +119,7 @@ static void the_interval_covers_the_truth_about_95_times_in_100(void **state)
         }
         rp_scored in = {N, Q, 1, first, y, f, base};
         rp_score_row s;
-        assert_ok(rp_score_compute(&s, &in, 400, round, &err), &err);
+        assert_ok(rp_score_compute(&s, NULL, &in, 400, round, &err), &err);
         covered += s.r2_lo <= .75 && .75 <= s.r2_hi;
     }
     assert_in_range(covered, ROUNDS * 90 / 100, ROUNDS * 98 / 100);
