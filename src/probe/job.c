@@ -78,6 +78,14 @@ static rp_status check_layers(const rp_job *job, rp_error *err)
     return RP_OK;
 }
 
+/* Do the rows say how many tokens are the query's and the document's? */
+static bool has_parts(const rp_source *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->row[i].query_tokens || s->row[i].document_tokens) return true;
+    return false;
+}
+
 static rp_status list_units(rp_job *job, rp_error *err)
 {
     const rp_source *s = job->source;
@@ -98,7 +106,8 @@ static rp_status list_units(rp_job *job, rp_error *err)
                 job->unit[job->nunits++] = (rp_unit){v, view->name, l, view->width, NULL};
     }
     if (wanted(job, RP_BASELINE_LENGTH))
-        job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_LENGTH, 0, 3, NULL};
+        job->unit[job->nunits++] =
+            (rp_unit){SIZE_MAX, RP_BASELINE_LENGTH, 0, has_parts(s) ? 5 : 3, NULL};
     if (score && wanted(job, RP_BASELINE_SCORE))
         job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_SCORE, 0, 1, NULL};
     for (size_t u = 0; u < job->nunits; u++)
@@ -183,8 +192,9 @@ static rp_status read_unit(float *x, const rp_job *job, const rp_unit *unit, rp_
             x[i] = (float)row->score;
             continue;
         }
-        x[3 * i] = (float)tokens, x[3 * i + 1] = (float)(1 / tokens);
-        x[3 * i + 2] = (float)log(tokens);
+        const double length[] = {tokens, 1 / tokens, log(tokens), (double)row->query_tokens,
+                                 (double)row->document_tokens};
+        for (size_t c = 0; c < unit->width; c++) x[i * unit->width + c] = (float)length[c];
     }
     return RP_OK;
 }

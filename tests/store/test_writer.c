@@ -183,16 +183,16 @@ static void a_directory_with_other_things_is_left_alone(void **state)
 static void a_value_that_cannot_be_kept_names_its_pair(void **state)
 {
     rp_store_plan plan = plan_new(RP_F16);
-    float a[60] = {0}, b[56] = {0}, scores[4] = {0};
+    float a[60] = {0}, b[56] = {0};
     const float *x[VIEWS] = {a, b};
-    size_t tokens[4] = {1, 1, 1, 1};
+    rp_store_row row[4] = {0};
     rp_store_writer *w = NULL;
     rp_error err = {0};
 
     (void)state;
     b[28 + 2 * 7 + 3] = 70000;
     assert_ok(rp_store_writer_open(&w, rp_test_path("large"), &plan, NULL, &err), &err);
-    assert_fails(rp_store_writer_put(w, 1, &(rp_store_shard){x, tokens, scores}, &err), &err,
+    assert_fails(rp_store_writer_put(w, 1, &(rp_store_shard){x, row}, &err), &err,
                  RP_ECOMPUTE,
                  "query 'q1' document 'doc6': mlp_act.last.max layer 2 unit 3 is 70000, which f16 "
                  "cannot hold");
