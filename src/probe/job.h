@@ -12,7 +12,7 @@
 #include "probe/tests.h"
 #include "probe/unit.h"
 
-#define RP_BASELINE_LENGTH "baseline.length" /* x = tokens, 1 / tokens, log tokens */
+#define RP_BASELINE_LENGTH "baseline.length" /* x = T, 1/T, log T, T query, T document */
 #define RP_BASELINE_SCORE "baseline.score"   /* x = the ranker's score */
 
 typedef struct rp_unit {

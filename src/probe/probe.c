@@ -25,9 +25,15 @@ void rp_probe_options_init(rp_probe_options *o)
                             .output = "-"};
 }
 
-static rp_status read_layer(void *arg, float *x, size_t view, size_t layer, rp_error *err)
+static rp_status read_rows(void *arg, float *x, size_t view, size_t layer, const size_t *row,
+                           size_t n, rp_error *err)
 {
-    return rp_store_read(arg, x, view, layer, err);
+    return rp_store_read_rows(arg, x, view, layer, row, n, err);
+}
+
+static void forget(void *arg, size_t view, size_t layer)
+{
+    rp_store_forget(arg, view, layer);
 }
 
 static rp_status open_source(rp_source *source, rp_store *store, rp_error *err)
@@ -37,7 +43,8 @@ static rp_status open_source(rp_source *source, rp_store *store, rp_error *err)
     source->nviews = rp_store_views(store);
     source->n = rp_store_rows(store);
     source->arg = store;
-    source->read = read_layer;
+    source->read = read_rows;
+    source->forget = forget;
     source->row = source->n ? rp_store_row_at(store, 0) : NULL; /* rows are contiguous */
     if (!view) return rp_fail_memory(err, source->nviews * sizeof *view);
     for (size_t v = 0; v < source->nviews; v++) view[v] = *rp_store_view_at(store, v);

@@ -73,22 +73,26 @@ typedef struct rp_unit_shape {
 rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err);
 void rp_unit_out_release(rp_unit_out *out);
 
+/* A baseline that gains are wanted over, under the same protocol. */
+typedef struct rp_baseline {
+    const float *f;              /* [P, N] its held-out predictions; NULL: no gain is wanted */
+    size_t width;                /* columns of its x */
+    const double *const *column; /* [width] [N] */
+} rp_baseline;
+
 typedef struct rp_unit_in {
     const rp_plan *plan;
     const rp_rows *rows;
     const rp_labels *labels;
-    const float *x; /* [rows, width] */
-    size_t width;
-    const char *what;                /* names x in errors */
+    const rp_matrix *x;              /* [rows, width] */
     const rp_probe_options *options; /* method, permutations, stability ... */
-    /* [P, N] held-out predictions of baseline.length and baseline.score under the same protocol:
-     * gains over them are wanted. NULL: not, or this is a baseline itself. */
-    const float *baseline[RP_GAINS];
+    rp_baseline baseline[RP_GAINS];
+    const rp_host *host; /* told how far the unit is; NULL: nobody */
 } rp_unit_in;
 
 /* Fills every array of *out (from rp_unit_out_init) that is there. */
 rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err);
-/* Bytes rp_unit_fit needs, roughly, x included. */
+/* Bytes rp_unit_fit needs, roughly. */
 double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels);
 
 #endif

@@ -20,7 +20,7 @@ typedef struct run {
     rp_set *set;                /* [nouter + 1, 1 + inner]; the last row has one set: all rows */
     double *sse;                /* [nouter, inner, variants, K, P] */
     size_t *chosen;             /* [variants, nouter, P] */
-    double done, total;
+    size_t done, total;
     rp_status status;
     rp_error error;
 } run;
@@ -71,14 +71,14 @@ static bool stopped(run *r)
     return status != RP_OK;
 }
 
-static void advance(run *r, double cost)
+static void advance(run *r, size_t cost)
 {
-    double done;
+    size_t done;
     rp_error error = {0};
 #pragma omp atomic capture
     done = r->done += cost;
-    if (!r->o->watch || omp_get_thread_num()) return;
-    rp_status status = r->o->watch->tick(r->o->watch->arg, done, r->total, &error);
+    if (omp_get_thread_num()) return; /* the host is called from its own thread */
+    rp_status status = rp_host_progress(r->o->host, "ridge", done, r->total, &error);
     if (status) fail(r, status, &error);
 }
 
@@ -448,7 +448,7 @@ rp_status rp_ridge_run(rp_ridge *ridge, const rp_cells *cells, const rp_ridge_op
              .K = o->npenalties};
     if (o->npenalties < 1 || o->npenalties > 64)
         return rp_fail(err, RP_EARG, "ridge: 1 to 64 penalties, not %zu", o->npenalties);
-    r.total = (double)(r.nouter * (r.inner + 3) + (o->all ? 3 : 0));
+    r.total = r.nouter * (r.inner + 3) + (o->all ? 3 : 0);
     rp_status status = reserve(&r, err);
     if (!status) {
         work(&r);

@@ -12,7 +12,6 @@
 #define RP_SOLVER_RIDGE_H
 
 #include "solver/side.h"
-#include "solver/watch.h"
 
 /* The f64 system of outer fold `outer` and the penalties chosen for x alone, for who wants more of
  * it than the fit. */
@@ -31,7 +30,7 @@ typedef struct rp_ridge_options {
     void *arg;
     /* Called once for every outer fold, in a task of a parallel region; NULL: not wanted. */
     rp_status (*after)(void *arg, const rp_ridge_outer *outer, rp_error *err);
-    const rp_watch *watch; /* NULL: none */
+    const rp_host *host; /* told how far it is; NULL: nobody */
 } rp_ridge_options;
 
 /* One variant: x alone, or x joined with some extras. */
