@@ -198,23 +198,14 @@ static void summarise(rp_result *out, const job *j, size_t p, const rp_score_row
     out->cv = sum / (double)j->fits;
 }
 
-/* The four sums of score.h for every query of one label. */
-static void keep_sums(double *sums, const place *v, const size_t *first, size_t queries,
-                      const double *y, const double *f, const double *base, const job *j,
-                      double scale)
+/* Puts the sums [queries, 4] of a label, in units of the design's y, where its queries are. */
+static void keep_sums(double *to, const double *sums, const place *v, const size_t *first,
+                      size_t queries, const job *j, double scale)
 {
     for (size_t q = 0; q < queries; q++) {
-        double *s = sums + 4 * j->rows->query[j->group->row[v[first[q]].at]];
-        double m = (double)(first[q + 1] - first[q]), my = 0, me = 0, mb = 0;
-        s[0] = s[2] = 0;
-        for (size_t i = first[q]; i < first[q + 1]; i++)
-            my += y[i] / m, me += (y[i] - f[i]) / m, mb += (y[i] - base[i]) / m;
-        for (size_t i = first[q]; i < first[q + 1]; i++) {
-            double e = y[i] - f[i] - me, t = y[i] - my;
-            s[0] += e * e, s[2] += t * t;
-        }
-        s[1] = m * me * me, s[3] = m * mb * mb;
-        for (int k = 0; k < 4; k++) s[k] *= scale * scale;
+        size_t query = j->rows->query[j->group->row[v[first[q]].at]];
+        for (size_t k = 0; k < RP_SCORE_SUMS; k++)
+            to[query * RP_SCORE_SUMS + k] = sums[q * RP_SCORE_SUMS + k] * scale * scale;
     }
 }
 
@@ -227,7 +218,8 @@ static rp_status score_group(rp_unit_out *to, job *j, size_t draws, rp_error *er
     size_t *first = rp_alloc(n + 1, sizeof *first);
     double *y = rp_alloc(3 * P * n, sizeof *y);
     rp_score_row *score = rp_alloc(P, sizeof *score);
-    if (!v || !first || !y || !score) {
+    double *sums = rp_alloc(P * j->rows->nqueries, RP_SCORE_SUMS * sizeof *sums);
+    if (!v || !first || !y || !score || !sums) {
         status = rp_fail_memory(err, 3 * P * n * sizeof *y);
         goto done;
     }
@@ -247,17 +239,17 @@ static rp_status score_group(rp_unit_out *to, job *j, size_t draws, rp_error *er
             base[p * count + i] = j->base[p * n + v[i].at];
         }
     rp_scored in = {count, queries, P, first, y, f, base};
-    if ((status = rp_score_compute(score, NULL, &in, draws, j->rows->seed, err))) goto done;
+    if ((status = rp_score_compute(score, sums, &in, draws, j->rows->seed, err))) goto done;
     for (size_t p = 0; p < P; p++) {
         double offset = j->d.ymean[p] / j->d.yscale[p];
         if (j->bad[p] || constant(y + p * count, count, offset)) continue;
         summarise(&out[j->group->label[p]], j, p, &score[p]);
         if (to->sums)
-            keep_sums(to->sums + j->group->label[p] * to->queries * 4, v, first, queries,
-                      y + p * count, f + p * count, base + p * count, j, j->d.yscale[p]);
+            keep_sums(to->sums + j->group->label[p] * to->queries * RP_SCORE_SUMS,
+                      sums + p * queries * RP_SCORE_SUMS, v, first, queries, j, j->d.yscale[p]);
     }
 done:
-    free(v), free(first), free(y), free(score);
+    free(v), free(first), free(y), free(score), free(sums);
     return status;
 }
 
