@@ -303,11 +303,6 @@ bool rp_unit_is_baseline(const rp_unit *unit)
     return unit->view == SIZE_MAX;
 }
 
-bool rp_label_is_control(const char *name)
-{
-    return !strncmp(name, "control.", 8);
-}
-
 bool rp_job_skips(const rp_job *job, size_t unit, size_t label)
 {
     return !strcmp(job->unit[unit].name, RP_BASELINE_SCORE) &&

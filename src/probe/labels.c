@@ -19,6 +19,11 @@ void rp_labels_release(rp_labels *labels)
     *labels = (rp_labels){0};
 }
 
+bool rp_label_is_control(const char *name)
+{
+    return !strncmp(name, "control.", 8);
+}
+
 /* The next label, all zero; NULL when memory is refused. */
 static double *add(rp_labels *labels, const char *name)
 {

@@ -67,7 +67,10 @@ void rp_parts_remove(const rp_parts *parts)
 
 void rp_parts_release(rp_parts *parts)
 {
-    if (parts->temporary && !rp_comm_world()->rank) rp_parts_remove(parts);
+    if (parts->dir && !rp_comm_world()->rank) {
+        if (parts->temporary) rp_parts_remove(parts);
+        rmdir(parts->dir); /* where nothing is in it */
+    }
     free(parts->dir);
     *parts = (rp_parts){0};
 }

@@ -22,7 +22,7 @@ typedef struct rp_parts {
 rp_status rp_parts_init(rp_parts *parts, const char *output, uint64_t fingerprint, rp_error *err);
 /* Deletes the folder with every part in it; what else lies there stays. */
 void rp_parts_remove(const rp_parts *parts);
-/* Deletes a temporary folder, keeps the other. */
+/* Deletes the folder when it is temporary, or empty. */
 void rp_parts_release(rp_parts *parts);
 
 /* Writes the unit's part, whole or not at all. out [nplans]. */

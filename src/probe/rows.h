@@ -50,6 +50,7 @@ typedef struct rp_labels {
 rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *path,
                          const char *select, bool controls, const rp_host *host, rp_error *err);
 void rp_labels_release(rp_labels *labels);
+bool rp_label_is_control(const char *name); /* control.*: a yardstick, no finding */
 
 /* Draws evenly from a label's range: keep[rows] <- which rows (among those with a finite y[rows])
  * are kept. Bins of equal width between the 1st and the 99th percentile, values beyond in the

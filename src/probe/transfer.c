@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -45,12 +46,13 @@ static double training_mean(const rp_plan *plan, const rp_labels *trained, size_
 /* The rows of a label, query by query. */
 typedef struct scored {
     size_t n, queries, *row, *first, *slot;
-    double *y, *f, *base;
+    double *y, *f, *base, *sums; /* sums [queries, 4] */
 } scored;
 
 static void scored_release(scored *s)
 {
     free(s->row), free(s->first), free(s->slot), free(s->y);
+    free(s->sums);
 }
 
 static rp_status scored_init(scored *s, const rp_rows *rows, rp_error *err)
@@ -59,8 +61,9 @@ static rp_status scored_init(scored *s, const rp_rows *rows, rp_error *err)
     *s = (scored){.row = rp_alloc(n, sizeof *s->row),
                   .first = rp_alloc(Q + 1, sizeof *s->first),
                   .slot = rp_alloc(Q + 1, sizeof *s->slot),
-                  .y = rp_alloc(3 * n, sizeof *s->y)};
-    if (s->row && s->first && s->slot && s->y) return RP_OK;
+                  .y = rp_alloc(3 * n, sizeof *s->y),
+                  .sums = rp_alloc(Q * RP_SCORE_SUMS, sizeof *s->sums)};
+    if (s->row && s->first && s->slot && s->y && s->sums) return RP_OK;
     scored_release(s);
     return rp_fail_memory(err, 3 * n * sizeof *s->y);
 }
@@ -112,15 +115,20 @@ static rp_status score_label(rp_unit_out *out, const rp_unit_out *fitted, const 
     const rp_scored rows = {s->n, s->queries, 1, s->first, s->y, s->f, s->base};
     const rp_result *from = &fitted->result[p];
     rp_result *r = &out->result[p];
-    double mean = 0, sd = 0;
+    double mean = 0, sd = 0, *to = out->sums ? out->sums + p * out->queries * RP_SCORE_SUMS : NULL;
     r->n = s->n, r->queries = s->queries;
     if (s->n) r->eta2 = spread(s, &mean, &sd);
     if (!from->defined || !s->n || rp_label_constant(mean, sd)) return RP_OK;
     for (size_t i = 0; i < s->n && out->predictions; i++)
         out->predictions[p * out->rows + s->row[i]] = (float)s->f[i];
     r->defined = true;
+    rp_status status =
+        rp_score_compute(&r->score, s->sums, &rows, in->options->bootstrap, in->rows->seed, err);
     r->penalty = from->penalty, r->units = from->units, r->dead = from->dead, r->gap = from->gap;
-    return rp_score_compute(&r->score, &rows, in->options->bootstrap, in->rows->seed, err);
+    for (size_t q = 0; q < s->queries && out->sums; q++)
+        memcpy(to + in->rows->query[s->row[s->first[q]]] * RP_SCORE_SUMS,
+               s->sums + q * RP_SCORE_SUMS, RP_SCORE_SUMS * sizeof *to);
+    return status;
 }
 
 rp_status rp_unit_transfer(rp_unit_out *out, const rp_unit_out *fitted, const rp_plan *plan,
