@@ -33,10 +33,10 @@ typedef struct job {
     rp_rotation turn;
     rp_set *set;    /* [nouter] */
     unsigned *unit; /* [RP_CURVES][sizes][nouter, P, k] */
-    double *weight; /* the same, on z for the design's y */
-    double *a;      /* [D, D] mean of z z' of the present fold, then of R' z z' R; symmetric */
-    double *c;      /* [P, D] R' of the set's c */
-    double *inv;    /* [D] 1 / sd of z (z R); 0 for a dead column */
+    double *weight; /* the same, on scaled columns for the design's y */
+    double *scale;  /* [2][nouter, D] 1 / sd of the columns of z, of z R; 0 for dead ones */
+    double *a;      /* [D, D] correlations of the present fold's z, then of its z R; symmetric */
+    double *c;      /* [P, D] their correlations with t */
     double *pred;   /* [sizes][P, n] of one curve */
     double *base;   /* [P, n] */
 } job;
@@ -46,7 +46,7 @@ static void job_release(job *s)
     for (size_t o = 0; s->set && o < s->nouter; o++) rp_set_release(&s->set[o]);
     rp_rotation_release(&s->turn);
     free(s->order), free(s->set), free(s->unit), free(s->weight);
-    free(s->a), free(s->c), free(s->inv), free(s->pred), free(s->base);
+    free(s->scale), free(s->a), free(s->c), free(s->pred), free(s->base);
 }
 
 /* Where a point's units and weights of a label begin. */
@@ -72,8 +72,8 @@ static rp_status job_init(job *s, const rp_design *d, const rp_cells *cells, uin
     s->weight = rp_alloc(coefficients, sizeof *s->weight);
     s->a = rp_alloc(D * D, sizeof *s->a);
     s->c = rp_alloc(P * D, sizeof *s->c);
-    s->inv = rp_alloc(D, sizeof *s->inv);
-    if (!s->order || !s->set || !s->unit || !s->weight || !s->a || !s->c || !s->inv)
+    s->scale = rp_alloc(2 * s->nouter * D, sizeof *s->scale);
+    if (!s->order || !s->set || !s->unit || !s->weight || !s->scale || !s->a || !s->c)
         return rp_fail_memory(err, D * D * sizeof *s->a);
     for (size_t i = 0; i < coefficients; i++) s->unit[i] = (unsigned)D;
     for (size_t j = 0; j < D; j++) s->order[j] = j;
@@ -147,8 +147,7 @@ static void gather(double *g, const job *s, const ranked *rank, size_t k)
 {
     for (size_t b = 0; b < k; b++) {
         const double *a = s->a + rank[b].unit * s->d->width;
-        double inv = s->inv[rank[b].unit];
-        for (size_t i = b; i < k; i++) g[b * k + i] = a[rank[i].unit] * inv * s->inv[rank[i].unit];
+        for (size_t i = b; i < k; i++) g[b * k + i] = a[rank[i].unit];
     }
 }
 
@@ -181,22 +180,21 @@ static void store(job *s, rp_curve curve, size_t point, size_t o, size_t p, cons
     size_t at = slot(s, curve, point, o, p);
     for (size_t i = 0; i < rp_curve_size[point]; i++) {
         s->unit[at + i] = (unsigned)rank[i].unit;
-        s->weight[at + i] = w[i] * s->inv[rank[i].unit] / s->set[o].yinv[p];
+        s->weight[at + i] = w[i] / s->set[o].yinv[p];
     }
 }
 
-/* c [D] of the label. */
-static rp_status run_chain(job *s, chain *h, rp_curve curve, size_t o, size_t p, const double *c,
-                           rp_error *err)
+static rp_status run_chain(job *s, chain *h, rp_curve curve, size_t o, size_t p, rp_error *err)
 {
+    const double *c = s->c + p * s->d->width;
     size_t D = s->d->width, n = s->most, left = s->sizes;
-    for (size_t j = 0; j < D; j++) h->rank[j] = (ranked){fabs(c[j] * s->inv[j]), j, j};
+    for (size_t j = 0; j < D; j++) h->rank[j] = (ranked){fabs(c[j]), j, j};
     keep_largest(h->rank, D, n);
     gather(h->g, s, h->rank, n);
     for (;;) {
         rp_status status = factor(h->f, h->g, n, err);
         if (status) return status;
-        for (size_t i = 0; i < n; i++) h->w[i] = c[h->rank[i].unit] * s->inv[h->rank[i].unit];
+        for (size_t i = 0; i < n; i++) h->w[i] = c[h->rank[i].unit];
         LAPACKE_dpotrs_work(LAPACK_COL_MAJOR, 'L', (int)n, 1, h->f, (int)n, h->w, (int)n);
         if (n == rp_curve_size[left - 1]) store(s, curve, --left, o, p, h->w, h->rank);
         if (!left) return RP_OK;
@@ -205,7 +203,7 @@ static rp_status run_chain(job *s, chain *h, rp_curve curve, size_t o, size_t p,
     }
 }
 
-static rp_status run_chains(job *s, rp_curve curve, size_t o, const double *c, rp_error *err)
+static rp_status run_chains(job *s, rp_curve curve, size_t o, rp_error *err)
 {
     rp_status status = RP_OK;
 #pragma omp parallel
@@ -216,7 +214,7 @@ static rp_status run_chains(job *s, rp_curve curve, size_t o, const double *c, r
 #pragma omp for schedule(dynamic, 1)
         for (long p = 0; p < (long)s->P; p++)
             if (!mine && s->set[o].yinv[p] > 0)
-                mine = run_chain(s, &h, curve, o, (size_t)p, c + (size_t)p * s->d->width, &error);
+                mine = run_chain(s, &h, curve, o, (size_t)p, &error);
         chain_release(&h);
         if (mine) {
 #pragma omp critical(rp_sparse_failed)
@@ -240,8 +238,7 @@ static rp_status run_random(job *s, size_t o, rp_error *err)
     for (size_t point = 0; point < s->sizes && !status; point++) {
         size_t k = rp_curve_size[point];
         for (size_t p = 0; p < s->P; p++)
-            for (size_t i = 0; i < k; i++)
-                h.w[p * k + i] = set->c[p * D + s->order[i]] * s->inv[s->order[i]];
+            for (size_t i = 0; i < k; i++) h.w[p * k + i] = s->c[p * D + s->order[i]];
         LAPACKE_dpotrs_work(LAPACK_COL_MAJOR, 'L', (int)k, (int)s->P, h.f, (int)s->most, h.w,
                             (int)k);
         for (size_t p = 0; p < s->P; p++)
@@ -267,39 +264,58 @@ static void fill_gram(job *s, size_t o)
                     s->a[i * D + j] = s->a[j * D + i];
 }
 
-/* Columns are given unit variance whatever they are: z R has none, nor has z when the design is not
- * standardised. */
-static void scale_columns(job *s)
+/* Columns are given unit variance: z R has none, nor has z when the design is not standardised.
+ * scale [D] <- the factors. */
+static void scale_columns(job *s, double *scale)
 {
     size_t D = s->d->width;
     double largest = 0;
     for (size_t j = 0; j < D; j++) {
         double var = s->a[j * D + j];
-        s->inv[j] = var > 0 ? sqrt(var) : 0;
-        largest = fmax(largest, s->inv[j]);
+        scale[j] = var > 0 ? sqrt(var) : 0;
+        largest = fmax(largest, scale[j]);
     }
-    for (size_t j = 0; j < D; j++) s->inv[j] = s->inv[j] > 1e-6 * largest ? 1 / s->inv[j] : 0;
+    for (size_t j = 0; j < D; j++) scale[j] = scale[j] > 1e-6 * largest ? 1 / scale[j] : 0;
+#pragma omp parallel for schedule(static)
+    for (long j = 0; j < (long)D; j++)
+        for (size_t i = 0; i < D; i++) s->a[(size_t)j * D + i] *= scale[j] * scale[i];
+    for (size_t p = 0; p < s->P; p++)
+        for (size_t j = 0; j < D; j++) s->c[p * D + j] *= scale[j];
 }
 
 static rp_status run_fold(job *s, size_t o, rp_error *err)
 {
+    size_t D = s->d->width;
     rp_status status = rp_set_init(&s->set[o], s->cells, (int)o, -1, err);
     if (status || !s->set[o].m) return status;
     fill_gram(s, o);
-    scale_columns(s);
-    status = run_chains(s, RP_CURVE_UNITS, o, s->set[o].c, err);
+    memcpy(s->c, s->set[o].c, s->P * D * sizeof *s->c);
+    scale_columns(s, s->scale + o * D);
+    status = run_chains(s, RP_CURVE_UNITS, o, err);
     if (!status) status = run_random(s, o, err);
     if (!status) status = rp_rotation_gram(&s->turn, s->a, err);
+    if (!status) status = rp_rotation_rows(&s->turn, s->c, s->P, err);
     if (status) return status;
-    memcpy(s->c, s->set[o].c, s->P * s->d->width * sizeof *s->c);
-    if ((status = rp_rotation_rows(&s->turn, s->c, s->P, err))) return status;
-    scale_columns(s);
-    return run_chains(s, RP_CURVE_ROTATION, o, s->c, err);
+    scale_columns(s, s->scale + (s->nouter + o) * D);
+    return run_chains(s, RP_CURVE_ROTATION, o, err);
 }
 
 /* ---- predictions ---- */
 
-/* Rows row..row+m-1 of the design, m <= RP_LANES; v [D, RP_LANES] holds their z or z R. */
+/* v [D, RP_LANES] <- m rows of z [m, D] in the coordinates of the curve. */
+static void fill_panel(double *v, const job *s, rp_curve curve, size_t o, const double *z, size_t m)
+{
+    size_t D = s->d->width;
+    const double *scale = s->scale + o * D, *turned = scale + s->nouter * D;
+    for (size_t j = 0; j < D; j++)
+        for (size_t l = 0; l < m; l++) v[j * RP_LANES + l] = z[l * D + j] * scale[j];
+    if (curve != RP_CURVE_ROTATION) return;
+    rp_rotation_panel(&s->turn, v);
+    for (size_t j = 0; j < D; j++)
+        for (size_t l = 0; l < RP_LANES; l++) v[j * RP_LANES + l] *= turned[j];
+}
+
+/* Rows row..row+m-1 of the design, m <= RP_LANES, from their panel. */
 static void predict_panel(job *s, rp_curve curve, size_t o, const double *v, size_t row, size_t m)
 {
     const rp_set *set = &s->set[o];
@@ -328,9 +344,7 @@ static rp_status predict_tile(job *s, rp_curve curve, size_t o, size_t first, si
     if (!status) status = rp_set_tile(&s->set[o], s->d, z, scratch, NULL, first, m, err);
     for (size_t i = 0; i < m && !status; i += RP_LANES) {
         size_t rows = m - i < RP_LANES ? m - i : RP_LANES;
-        for (size_t j = 0; j < D; j++)
-            for (size_t l = 0; l < rows; l++) v[j * RP_LANES + l] = z[(i + l) * D + j];
-        if (curve == RP_CURVE_ROTATION) rp_rotation_panel(&s->turn, v);
+        fill_panel(v, s, curve, o, z + i * D, rows);
         predict_panel(s, curve, o, v, first + i, rows);
     }
     free(z), free(v), free(scratch);
