@@ -268,3 +268,35 @@ done:
     rp_by_query_release(&v);
     return status;
 }
+
+rp_status rp_curve_score(void *scorer, const rp_curve_point *point, rp_error *err)
+{
+    const rp_curve_scorer *c = scorer;
+    const rp_outcome *oc = c->oc;
+    size_t P = oc->d->labels, n = oc->d->n, at = 0;
+    rp_by_query v;
+    desk k = {0};
+    while (rp_curve_size[at] != point->k) at++;
+    rp_status status = rp_by_query_init(&v, oc->d->folds, oc->scored, c->in->rows, err);
+    if (status || !v.n) goto done;
+    if ((status = desk_init(&k, &v, P, err))) goto done;
+    gather(k.y, oc->d->y, &v, P, n);
+    gather(k.f, point->pred, &v, P, n);
+    gather(k.base, point->base, &v, P, n);
+    rp_scored rows = {v.n, v.queries, P, v.first, k.y, k.f, k.base};
+    status =
+        rp_score_compute(k.score, NULL, &rows, c->in->options->bootstrap, c->in->rows->seed, err);
+    for (size_t p = 0; p < P && !status; p++) {
+        size_t label = oc->group->label[p];
+        const rp_score_row *s = &k.score[p];
+        const double number[RP_CURVE_NUMBERS] = {s->r2,     s->r2_lo,     s->r2_hi,
+                                                 s->within, s->within_lo, s->within_hi};
+        double *to = c->out->curve +
+                     ((label * RP_CURVES + point->curve) * RP_CURVE_SIZES + at) * RP_CURVE_NUMBERS;
+        if (c->out->result[label].defined) memcpy(to, number, sizeof number);
+    }
+done:
+    desk_release(&k);
+    rp_by_query_release(&v);
+    return status;
+}

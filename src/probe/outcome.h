@@ -24,6 +24,14 @@ void rp_outcome_release(rp_outcome *oc);
 rp_status rp_outcome_score(rp_unit_out *out, const rp_outcome *oc, const rp_unit_in *in,
                            rp_error *err);
 
+/* A rp_curve_take that scores the points of k-sparse curves. */
+typedef struct rp_curve_scorer {
+    rp_unit_out *out; /* fills curve */
+    const rp_outcome *oc;
+    const rp_unit_in *in;
+} rp_curve_scorer;
+rp_status rp_curve_score(void *scorer, const rp_curve_point *point, rp_error *err);
+
 /* Rows of a design sorted by query: at [n], first [queries + 1]; only those that are scored. */
 typedef struct rp_by_query {
     size_t n, queries;

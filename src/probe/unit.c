@@ -149,14 +149,23 @@ static rp_status fit_ridge(work *k, rp_error *err)
 
 /* ---- a group, a unit ---- */
 
+static rp_status fit_curve(work *k, rp_error *err)
+{
+    rp_curve_scorer scorer = {k->out, &k->oc, k->in};
+    return rp_sparse_run(&k->d, &k->cells, k->in->rows->seed, rp_curve_score, &scorer, k->in->host,
+                         err);
+}
+
 static rp_status fit_group(work *k, rp_error *err)
 {
     rp_status status = design(k, err);
     if (status) return status;
+    bool gram = rp_ridge_primal(&k->d) || k->out->curve;
     if ((status = outcome_init(&k->oc, k, err))) return status;
-    if ((status = rp_cells_init(&k->cells, &k->d, rp_ridge_primal(&k->d), err))) return status;
+    if ((status = rp_cells_init(&k->cells, &k->d, gram, err))) return status;
     if ((status = fit_ridge(k, err))) return status;
-    return rp_outcome_score(k->out, &k->oc, k->in, err);
+    if ((status = rp_outcome_score(k->out, &k->oc, k->in, err))) return status;
+    return k->out->curve ? fit_curve(k, err) : RP_OK;
 }
 
 rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)

@@ -8,14 +8,11 @@
 
 #include "probe/plan.h"
 #include "probe/score.h"
+#include "solver/sparse.h"
 
-enum { RP_GAIN_LENGTH, RP_GAIN_SCORE, RP_GAINS };           /* over which baseline */
-enum { RP_DOCUMENT, RP_QUERY, RP_NULLS };                   /* how labels are permuted */
-enum { RP_CURVE_NONE, RP_CURVE_RANDOM, RP_CURVE_ROTATION }; /* controls of a k-sparse curve */
-#define RP_CURVE_CONTROLS 3
-#define RP_CURVE_SIZES 17  /* 1 ... 8, 10, 12, 16, 32, 64, 128, 256, 512, 1024 units */
-#define RP_CURVE_NUMBERS 6 /* r2, its interval, r2_within, its interval */
-extern const size_t rp_curve_size[RP_CURVE_SIZES];
+enum { RP_GAIN_LENGTH, RP_GAIN_SCORE, RP_GAINS }; /* over which baseline */
+enum { RP_DOCUMENT, RP_QUERY, RP_NULLS };         /* how labels are permuted */
+#define RP_CURVE_NUMBERS 6                        /* r2, its interval, r2_within, its interval */
 
 typedef struct rp_gain {
     double value, lo, hi; /* R2 of [baseline, layer] minus R2 of the baseline; NaN: not asked for */
@@ -50,8 +47,8 @@ typedef struct rp_unit_out {
     double *intercept;      /* [P]    the label at the median penalty */
     double *beta;           /* [P, D] coef on standardised x and y */
     float *frequency;       /* [P, D] how often a half-sample selects the unit */
-    double *curve; /* [P, RP_CURVE_CONTROLS, RP_CURVE_SIZES, RP_CURVE_NUMBERS] k-sparse; NaN: the
-                    * layer has fewer units */
+    double *curve;          /* [P, RP_CURVES, RP_CURVE_SIZES, RP_CURVE_NUMBERS] k-sparse; NaN: the
+                             * layer has fewer units */
 } rp_unit_out;
 
 /* Which arrays. */

@@ -25,18 +25,21 @@ typedef struct arrays {
     float *made;
 } arrays;
 
-static inline rp_status arrays_read(void *arg, float *x, size_t view, size_t layer, rp_error *err)
+static inline rp_status arrays_read(void *arg, float *x, size_t view, size_t layer,
+                                    const size_t *row, size_t m, rp_error *err)
 {
     const arrays *a = arg;
     if (view >= 4 || layer >= 4 || !a->x[view][layer])
         return rp_fail(err, RP_EIO, "no view %zu layer %zu", view, layer);
-    memcpy(x, a->x[view][layer], a->source.n * a->view[view].width * sizeof *x);
+    size_t width = a->view[view].width;
+    for (size_t i = 0; i < m; i++)
+        memcpy(x + i * width, a->x[view][layer] + row[i] * width, width * sizeof *x);
     return RP_OK;
 }
 
 static inline void arrays_finish(arrays *a, size_t n, size_t nviews)
 {
-    a->source = (rp_source){n, a->row, nviews, a->view, a, arrays_read};
+    a->source = (rp_source){n, a->row, nviews, a->view, a, arrays_read, NULL};
 }
 
 /* nq queries of m pairs; x [n, width] for layer 0 of view "made" is left zero, in a->made. */
