@@ -18,8 +18,8 @@
  *
  *     p = (1 + #{b >= 1: T_b >= T_0}) / (B + 1)
  *
- * has P(p <= a) <= a (Hemerik & Goeman 2018, theorem 2, is the case of one block). K and the number
- * of blocks only bound how many different draws there are, K^blocks.
+ * has P(p <= a) <= a (cf. Hemerik & Goeman 2018, where draws share nothing). K and the number of
+ * blocks only bound how many different draws there are, K^blocks.
  *
  * RP_ORBIT_DOCUMENT permutes labels within each query: does the probe know the documents of a query
  * apart? Exact when labels are exchangeable within queries. RP_ORBIT_QUERY exchanges the label
