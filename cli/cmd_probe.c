@@ -10,9 +10,12 @@ static const char about[] =
     "a = .1, a random 60:20:20 split of the pairs) and `paper-code` (ridge, alpha = 10, nothing "
     "standardised, a random 75:25 split) have the same query on both sides and are here to be "
     "compared with it. The labels control.query_id (a random value a query: what a probe gets by "
-    "recognising the query) and control.pair (one a pair) are the yardstick; ranker.score is the "
-    "model's own score as a label. The views baseline.length (tokens, 1/tokens, log tokens) and "
-    "baseline.score (the model's score) show what needs no activations.";
+    "recognising the query), control.pair (one a pair) and control.token (one a token id, "
+    "averaged) "
+    "are the yardstick; ranker.score is the model's own score as a label. The views "
+    "baseline.length "
+    "(tokens, 1/tokens, log tokens, the query's and the document's tokens) and baseline.score (the "
+    "model's score) show what needs no activations.";
 
 static const char example[] =
     "rankprobe probe store features.tsv --protocols sound,paper-text,paper-code -o probes.tsv\n"
@@ -32,7 +35,7 @@ int rp_cmd_probe(int argc, char **argv)
         {"layers", 0, RP_OPT_STRING, &o.layers, "LIST", "layers, as 0,4-8 (all when not given)",
          NULL},
         {"controls", 0, RP_OPT_FLAG, &o.controls, NULL,
-         "the labels control.query_id and control.pair", NULL},
+         "the labels control.query_id, control.pair and control.token", NULL},
         {"", 0, RP_OPT_FLAG, NULL, NULL, "how", NULL},
         {"protocols", 'p', RP_OPT_STRING, &o.protocols, "LIST",
          "any of sound, paper-text, paper-code", NULL},
