@@ -13,7 +13,7 @@ BUILD   ?= build$(if $(SAN),-san)
 OPT     ?= $(if $(SAN),-O1 -fno-omit-frame-pointer,-O3)
 
 VERSION := $(shell sed -n 's/^\#define RP_VERSION "\(.*\)"/\1/p' include/rankprobe.h)
-MODULES := base data retrieve feature measure tensor store tokenizer model run probe report study
+MODULES := base data retrieve feature measure tensor store tokenizer model run solver probe report study
 LIBRARY := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c src/$(m)/*/*.c)))
 CLI     := $(sort $(wildcard cli/*.c))
 TESTS   := $(sort $(wildcard tests/*/test_*.c))

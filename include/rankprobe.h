@@ -217,6 +217,11 @@ typedef struct rp_store_row {
     const char *qid, *docid;
     size_t tokens; /* length of the sequence */
     double score;  /* NaN without a score head */
+    /* Tokens of the sets `query` and `document`; 0 in stores of format 1, which do not say. */
+    size_t query_tokens, document_tokens;
+    /* Mean over the sequence of a random normal value a token id: the control task of Hewitt and
+     * Liang (2019) for a pair. NaN in stores of format 1. */
+    double token_control;
 } rp_store_row;
 
 typedef struct rp_store_view {
@@ -234,6 +239,16 @@ size_t rp_store_views(const rp_store *store);
 const rp_store_view *rp_store_view_at(const rp_store *store, size_t view);
 /* x [N, width] row-major <- the layer's activations, dequantised. */
 rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t layer, rp_error *err);
+/* x [n, width] <- the rows row[n] of the layer, in any order; rows that follow each other are read
+ * fastest. For many threads and many calls: a shard is checked when it is first read, and stays
+ * mapped until the store is freed. RP_EARG: there is no such row; RP_EFORMAT names an altered
+ * shard; x is then undefined. */
+rp_status rp_store_read_rows(const rp_store *store, float *x, size_t view, size_t layer,
+                             const size_t *row, size_t n, rp_error *err);
+/* Hints about the mapped shards of a layer, at any time, from any thread: it will be read soon; it
+ * need not be kept in this process's memory (it can still be read). Others are ignored. */
+void rp_store_expect(const rp_store *store, size_t view, size_t layer);
+void rp_store_forget(const rp_store *store, size_t view, size_t layer);
 
 /* ---- probes -------------------------------------------------------------------------------- */
 

@@ -18,9 +18,10 @@ declare -A allowed=(
     [tokenizer]="base"
     [model]="base tensor"
     [run]="base data tensor store tokenizer model"
-    [probe]="base store"
+    [solver]="base"
+    [probe]="base store solver"
     [report]="base"
-    [study]="base data retrieve feature measure tensor store tokenizer model run probe report"
+    [study]="base data retrieve feature measure tensor store tokenizer model run solver probe report"
 )
 failed=0
 bad() {

@@ -9,7 +9,6 @@
 #include "base/comm.h"
 #include "base/memory.h"
 #include "base/table.h"
-#include "probe/design.h"
 
 void rp_job_release(rp_job *job)
 {
@@ -121,6 +120,14 @@ static rp_status check_layers(const rp_job *job, rp_error *err)
     return RP_OK;
 }
 
+/* Do the rows say how many tokens are the query's and the document's? */
+static bool has_parts(const rp_source *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->row[i].query_tokens || s->row[i].document_tokens) return true;
+    return false;
+}
+
 static rp_status list_units(rp_job *job, rp_error *err)
 {
     const rp_source *s = job->source;
@@ -141,7 +148,7 @@ static rp_status list_units(rp_job *job, rp_error *err)
                 job->unit[job->nunits++] = (rp_unit){v, view->name, l, view->width};
     }
     if (wanted(job, RP_BASELINE_LENGTH))
-        job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_LENGTH, 0, 3};
+        job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_LENGTH, 0, has_parts(s) ? 5 : 3};
     if (score && wanted(job, RP_BASELINE_SCORE))
         job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_SCORE, 0, 1};
     for (size_t u = 0; u < job->nunits; u++)
@@ -192,7 +199,7 @@ rp_status rp_job_init(rp_job *job, const rp_source *source, const rp_probe_optio
 {
     *job = (rp_job){.source = source, .options = o, .host = host};
     rp_status status = check_options(job, err);
-    rp_probe_blas_init();
+    rp_solver_blas_init();
     if (!status) status = rp_rows_init(&job->rows, source, o->seed, err);
     if (!status) status = rp_layers_parse(&job->layers, o->layers, err);
     if (!status) status = list_units(job, err);
@@ -294,11 +301,6 @@ rp_status rp_job_transfer(rp_job *job, const rp_source *other, rp_error *err)
 bool rp_unit_is_baseline(const rp_unit *unit)
 {
     return unit->view == SIZE_MAX;
-}
-
-bool rp_label_is_control(const char *name)
-{
-    return !strncmp(name, "control.", 8);
 }
 
 bool rp_job_skips(const rp_job *job, size_t unit, size_t label)

@@ -12,7 +12,7 @@
 #include "probe/tests.h"
 #include "probe/unit.h"
 
-#define RP_BASELINE_LENGTH "baseline.length" /* x = tokens, 1 / tokens, log tokens */
+#define RP_BASELINE_LENGTH "baseline.length" /* x = T, 1/T, log T, T query, T document */
 #define RP_BASELINE_SCORE "baseline.score"   /* x = the ranker's score */
 
 typedef struct rp_unit {
@@ -55,7 +55,6 @@ rp_status rp_job_write(const rp_job *job, const char *const *inputs, size_t ninp
 void rp_job_release(rp_job *job);
 
 bool rp_unit_is_baseline(const rp_unit *unit);
-bool rp_label_is_control(const char *name);
 /* The pair is not probed: the score of a ranker from its score. */
 bool rp_job_skips(const rp_job *job, size_t unit, size_t label);
 static inline bool rp_job_is_other(const rp_job *job, size_t plan)

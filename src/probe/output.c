@@ -5,7 +5,6 @@
 
 #include "base/comm.h"
 #include "probe/job.h"
-#include "probe/lasso.h"
 
 static const char header[] =
     "feature\tview\tlayer\tprotocol\tmethod\tpenalty\tn\tqueries\twidth\tr2\tr2_lo\tr2_hi\t"
@@ -71,7 +70,7 @@ static void write_row(FILE *file, const rp_job *job, size_t i, size_t u, size_t 
     const rp_unit *unit = &job->unit[u];
     const rp_score_row *s = &r->score;
     const rp_gain *g = r->gain;
-    const char *status = !r->defined ? "undefined" : r->gap > RP_LASSO_LIMIT ? "unconverged" : "ok";
+    const char *status = !r->defined ? "undefined" : r->gap > 1e-6 ? "unconverged" : "ok";
     const double scores[] = {r->penalty,
                              (double)r->n,
                              (double)r->queries,

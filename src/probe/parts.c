@@ -95,7 +95,7 @@ static const struct {
     {"intercept", offsetof(rp_unit_out, intercept), RP_WANT_COEFFICIENTS, ONE, 1, RP_F64},
     {"beta", offsetof(rp_unit_out, beta), RP_WANT_COEFFICIENTS, WIDTH, 1, RP_F64},
     {"curve", offsetof(rp_unit_out, curve), RP_WANT_CURVE, ONE,
-     RP_CURVE_CONTROLS *RP_CURVE_SIZES *RP_CURVE_NUMBERS, RP_F64},
+     RP_CURVES *RP_CURVE_SIZES *RP_CURVE_NUMBERS, RP_F64},
     {"predictions", offsetof(rp_unit_out, predictions), RP_WANT_PREDICTIONS, ROWS, 1, RP_F32},
     {"frequency", offsetof(rp_unit_out, frequency), RP_WANT_FREQUENCY, WIDTH, 1, RP_F32},
 };

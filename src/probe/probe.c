@@ -31,9 +31,15 @@ void rp_probe_options_init(rp_probe_options *o)
                             .output = "-"};
 }
 
-static rp_status read_layer(void *arg, float *x, size_t view, size_t layer, rp_error *err)
+static rp_status read_rows(void *arg, float *x, size_t view, size_t layer, const size_t *row,
+                           size_t n, rp_error *err)
 {
-    return rp_store_read(arg, x, view, layer, err);
+    return rp_store_read_rows(arg, x, view, layer, row, n, err);
+}
+
+static void forget(void *arg, size_t view, size_t layer)
+{
+    rp_store_forget(arg, view, layer);
 }
 
 /* A store as a source. */
@@ -59,7 +65,8 @@ static rp_status opened_init(opened *o, const char *dir, rp_error *err)
                           .nviews = rp_store_views(o->store),
                           .view = view,
                           .arg = o->store,
-                          .read = read_layer};
+                          .read = read_rows,
+                          .forget = forget};
     source->row = source->n ? rp_store_row_at(o->store, 0) : NULL; /* rows are contiguous */
     if (!view) return rp_fail_memory(err, source->nviews * sizeof *view);
     for (size_t v = 0; v < source->nviews; v++) view[v] = *rp_store_view_at(o->store, v);

@@ -15,6 +15,7 @@ typedef struct rounds {
     unsigned char *there;        /* [nunits] its part is sound */
     size_t *todo, ntodo;         /* [nunits] units to fit */
     size_t done;                 /* units under a protocol, of all processes, before this round */
+    size_t step;                 /* the protocol that is being fitted */
     rp_saved baseline[RP_GAINS]; /* for gains; empty where there is none */
 } rounds;
 
@@ -122,56 +123,121 @@ static rp_status look(rounds *r, rp_error *err)
 
 /* ---- one unit ---- */
 
-static rp_status read_unit(float *x, const rp_source *source, const rp_rows *rows,
-                           const rp_unit *unit, rp_error *err)
+/* The columns of a baseline unit, made of the rows themselves. */
+static void fill_baseline(double *const *column, const rp_rows *rows, size_t width)
 {
-    size_t view = 0;
-    if (!rp_unit_is_baseline(unit)) {
-        while (strcmp(source->view[view].name, unit->name) != 0) view++;
-        return source->read(source->arg, x, view, unit->layer, err);
-    }
     for (size_t i = 0; i < rows->n; i++) {
         const rp_store_row *row = &rows->row[i];
         double tokens = row->tokens ? (double)row->tokens : 1;
-        if (unit->width == 1) {
-            x[i] = (float)row->score;
-            continue;
-        }
-        x[3 * i] = (float)tokens, x[3 * i + 1] = (float)(1 / tokens);
-        x[3 * i + 2] = (float)log(tokens);
+        const double length[] = {tokens, 1 / tokens, log(tokens), (double)row->query_tokens,
+                                 (double)row->document_tokens};
+        for (size_t c = 0; c < width; c++) column[c][i] = width == 1 ? row->score : length[c];
     }
+}
+
+/* x of a unit: rows of the source, or a baseline's columns. */
+typedef struct rows_of {
+    const rp_source *source;
+    size_t view, layer, width;
+    double *column[5]; /* [width] of a baseline */
+    char name[320];
+    rp_matrix x;
+} rows_of;
+
+static rp_status read_source(void *arg, float *x, const size_t *row, size_t m, rp_error *err)
+{
+    const rows_of *u = arg;
+    return u->source->read(u->source->arg, x, u->view, u->layer, row, m, err);
+}
+
+static rp_status read_columns(void *arg, float *x, const size_t *row, size_t m, rp_error *err)
+{
+    const rows_of *u = arg;
+    (void)err;
+    for (size_t i = 0; i < m; i++)
+        for (size_t c = 0; c < u->width; c++) x[i * u->width + c] = (float)u->column[c][row[i]];
     return RP_OK;
 }
 
-static void offer_baselines(rp_unit_in *in, const rounds *r, size_t plan, const rp_unit *unit)
+static void close_rows(rows_of *u)
 {
-    if (rp_unit_is_baseline(unit)) return;
-    for (size_t g = 0; g < RP_GAINS; g++)
-        if (r->baseline[g].out) in->baseline[g] = r->baseline[g].out[plan].predictions;
+    if (u->source && u->source->forget && !u->column[0])
+        u->source->forget(u->source->arg, u->view, u->layer);
+    for (size_t c = 0; c < 5; c++) free(u->column[c]);
+}
+
+static rp_status open_rows(rows_of *u, const rp_source *source, const rp_rows *rows,
+                           const rp_unit *unit, rp_error *err)
+{
+    *u = (rows_of){.source = source, .layer = unit->layer, .width = unit->width};
+    snprintf(u->name, sizeof u->name, "'%.250s' layer %zu", unit->name, unit->layer);
+    u->x = (rp_matrix){rows->n, unit->width, u->name, u, read_source};
+    if (!rp_unit_is_baseline(unit)) {
+        while (strcmp(source->view[u->view].name, unit->name) != 0) u->view++;
+        return RP_OK;
+    }
+    u->x.read = read_columns;
+    for (size_t c = 0; c < unit->width; c++)
+        if (!(u->column[c] = rp_alloc(rows->n, sizeof(double))))
+            return rp_fail_memory(err, rows->n * sizeof(double));
+    fill_baseline(u->column, rows, unit->width);
+    return RP_OK;
+}
+
+static const char *const baseline_name[RP_GAINS] = {RP_BASELINE_LENGTH, RP_BASELINE_SCORE};
+
+/* The columns of the baselines that gains are wanted over. */
+static rp_status open_columns(rows_of *base, const rounds *r, const rp_source *source,
+                              const rp_rows *rows, rp_error *err)
+{
+    rp_status status = RP_OK;
+    for (size_t u = 0; u < r->job->nunits && !status; u++)
+        for (size_t g = 0; g < RP_GAINS && !status; g++)
+            if (r->baseline[g].out && !strcmp(r->job->unit[u].name, baseline_name[g]))
+                status = open_rows(&base[g], source, rows, &r->job->unit[u], err);
+    return status;
+}
+
+static void offer_baselines(rp_unit_in *in, const rounds *r, size_t plan, const rows_of *base)
+{
+    for (size_t g = 0; g < RP_GAINS; g++) {
+        in->baseline[g] = (rp_baseline){0};
+        if (r->baseline[g].out)
+            in->baseline[g] = (rp_baseline){r->baseline[g].out[plan].predictions, base[g].width,
+                                            (const double *const *)base[g].column};
+    }
+}
+
+/* The solvers' own steps are not shown, but they ask whether to stop. */
+static int still(void *arg, const char *what, size_t done, size_t total)
+{
+    const rounds *r = arg;
+    (void)what, (void)done, (void)total;
+    return rp_host_progress(r->job->host, "probes", r->done + r->step,
+                            r->job->nunits * r->job->nplans, NULL) != RP_OK;
 }
 
 /* The protocols of one of the two stores. */
-static rp_status fit_side(rp_unit_out *out, const rounds *r, size_t u, bool other, rp_error *err)
+static rp_status fit_side(rp_unit_out *out, rounds *r, size_t u, bool other, rp_error *err)
 {
     const rp_job *job = r->job;
     const rp_unit *unit = &job->unit[u];
+    const rp_source *source = other ? job->other : job->source;
     const rp_rows *rows = other ? &job->other_rows : &job->rows;
+    const rp_host host = {.arg = r, .progress = still};
+    rows_of x, base[RP_GAINS] = {0};
     rp_unit_in in = {.rows = rows,
                      .labels = other ? &job->other_labels : &job->labels,
-                     .width = unit->width,
-                     .options = job->options};
-    char what[320];
-    float *x = rp_alloc(rows->n * unit->width, sizeof *x);
-    if (!x) return rp_fail_memory(err, rows->n * unit->width * sizeof *x);
-    snprintf(what, sizeof what, "'%.250s' layer %zu%s", unit->name, unit->layer,
-             other ? " of the other store" : "");
-    in.x = x, in.what = what;
-    rp_status status = read_unit(x, other ? job->other : job->source, rows, unit, err);
-    for (size_t i = 0; i < job->nplans && !status; i++) {
+                     .x = &x.x,
+                     .options = job->options,
+                     .host = &host};
+    rp_status status = open_rows(&x, source, rows, unit, err);
+    if (!status && !rp_unit_is_baseline(unit)) status = open_columns(base, r, source, rows, err);
+    for (r->step = 0; r->step < job->nplans && !status; r->step++) {
+        size_t i = r->step, sound = rp_job_sound(job);
         if (rp_job_is_other(job, i) != other) continue;
-        size_t sound = rp_job_sound(job);
         in.plan = &job->plan[i];
-        offer_baselines(&in, r, i, unit);
+        if (!rp_unit_is_baseline(unit)) offer_baselines(&in, r, i, base);
         status =
             strcmp(in.plan->name, "transfer")
                 ? rp_unit_fit(&out[i], &in, err)
@@ -180,11 +246,12 @@ static rp_status fit_side(rp_unit_out *out, const rounds *r, size_t u, bool othe
             status = rp_host_progress(job->host, "probes", r->done + i + 1,
                                       job->nunits * job->nplans, err);
     }
-    free(x);
+    for (size_t g = 0; g < RP_GAINS; g++) close_rows(&base[g]);
+    close_rows(&x);
     return status;
 }
 
-static rp_status fit_unit(const rounds *r, size_t u, rp_error *err)
+static rp_status fit_unit(rounds *r, size_t u, rp_error *err)
 {
     rp_job *job = r->job;
     rp_unit_out *out = rp_alloc(job->nplans, sizeof *out);
@@ -231,12 +298,11 @@ static rp_status fit_units(rounds *r, bool baselines, rp_error *err)
 
 static rp_status open_baselines(rounds *r, rp_error *err)
 {
-    static const char *const name[RP_GAINS] = {RP_BASELINE_LENGTH, RP_BASELINE_SCORE};
     const rp_job *job = r->job;
     rp_status status = RP_OK;
     for (size_t u = 0; u < job->nunits && !status; u++)
         for (size_t g = 0; g < RP_GAINS && !status; g++)
-            if (job->gains >> g & 1 && !strcmp(job->unit[u].name, name[g]))
+            if (job->gains >> g & 1 && !strcmp(job->unit[u].name, baseline_name[g]))
                 status = open_part(&r->baseline[g], r, u, err);
     return rp_comm_agree(status, err);
 }

@@ -170,13 +170,13 @@ rp_status rp_job_write_differences(const rp_job *job, const rp_provenance *about
 
 static rp_status curve_rows(FILE *file, const rp_job *job, size_t plan, rp_error *err)
 {
-    static const char *const control[RP_CURVE_CONTROLS] = {"none", "random", "rotation"};
+    static const char *const control[RP_CURVES] = {"none", "random", "rotation"};
     (void)err;
     for (size_t u = 0; u < job->nunits; u++) {
         const rp_unit_out *out = rp_job_out(job, plan, u);
         const double *v = out->curve;
         for (size_t p = 0; v && p < out->labels; p++)
-            for (size_t c = 0; c < RP_CURVE_CONTROLS; c++)
+            for (size_t c = 0; c < RP_CURVES; c++)
                 for (size_t k = 0; k < RP_CURVE_SIZES; k++, v += RP_CURVE_NUMBERS) {
                     if (rp_curve_size[k] > out->width) continue;
                     write_key(file, job, plan, u, p);

@@ -12,18 +12,21 @@ enum { BLOCK = 64 };
 /* f [n, P] <- intercept + x coef. */
 static rp_status predict(double *f, const rp_unit_out *fitted, const rp_unit_in *in, rp_error *err)
 {
-    size_t n = in->rows->n, D = in->width, P = fitted->labels;
+    size_t n = in->rows->n, D = in->x->width, P = fitted->labels, row[BLOCK] = {0};
     double *x = rp_alloc(BLOCK * D, sizeof *x);
-    if (!x) return rp_fail_memory(err, BLOCK * D * sizeof *x);
-    for (size_t first = 0; first < n; first += BLOCK) {
+    float *raw = rp_alloc(BLOCK * D, sizeof *raw);
+    rp_status status = x && raw ? RP_OK : rp_fail_memory(err, BLOCK * D * sizeof *x);
+    for (size_t first = 0; first < n && !status; first += BLOCK) {
         size_t m = n - first < BLOCK ? n - first : BLOCK;
-        for (size_t i = 0; i < m * D; i++) x[i] = (double)in->x[first * D + i];
+        for (size_t i = 0; i < m; i++) row[i] = first + i;
+        if ((status = in->x->read(in->x->arg, raw, row, m, err))) break;
+        for (size_t i = 0; i < m * D; i++) x[i] = (double)raw[i];
         for (size_t i = 0; i < m * P; i++) f[first * P + i] = fitted->intercept[i % P];
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)P, (int)D, 1, x, (int)D,
                     fitted->coef, (int)D, 1, f + first * P, (int)P);
     }
-    free(x);
-    return RP_OK;
+    free(x), free(raw);
+    return status;
 }
 
 static double training_mean(const rp_plan *plan, const rp_labels *trained, size_t p)
@@ -34,8 +37,8 @@ static double training_mean(const rp_plan *plan, const rp_labels *trained, size_
         size_t k = 0;
         while (k < group->nlabels && group->label[k] != p) k++;
         if (k == group->nlabels) continue;
-        for (size_t i = 0; i < group->n; i++) sum += trained->y[p][group->row[i]];
-        return sum / (double)group->n;
+        for (size_t i = 0; i < group->folds.n; i++) sum += trained->y[p][group->row[i]];
+        return sum / (double)group->folds.n;
     }
     return NAN;
 }

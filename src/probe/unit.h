@@ -8,14 +8,11 @@
 
 #include "probe/plan.h"
 #include "probe/score.h"
+#include "solver/sparse.h"
 
-enum { RP_GAIN_LENGTH, RP_GAIN_SCORE, RP_GAINS };           /* over which baseline */
-enum { RP_DOCUMENT, RP_QUERY, RP_NULLS };                   /* how labels are permuted */
-enum { RP_CURVE_NONE, RP_CURVE_RANDOM, RP_CURVE_ROTATION }; /* controls of a k-sparse curve */
-#define RP_CURVE_CONTROLS 3
-#define RP_CURVE_SIZES 17  /* 1 ... 8, 10, 12, 16, 32, 64, 128, 256, 512, 1024 units */
-#define RP_CURVE_NUMBERS 6 /* r2, its interval, r2_within, its interval */
-extern const size_t rp_curve_size[RP_CURVE_SIZES];
+enum { RP_GAIN_LENGTH, RP_GAIN_SCORE, RP_GAINS }; /* over which baseline */
+enum { RP_DOCUMENT, RP_QUERY, RP_NULLS };         /* how labels are permuted */
+#define RP_CURVE_NUMBERS 6                        /* r2, its interval, r2_within, its interval */
 
 typedef struct rp_gain {
     double value, lo, hi; /* R2 of [baseline, layer] minus R2 of the baseline; NaN: not asked for */
@@ -50,8 +47,8 @@ typedef struct rp_unit_out {
     double *intercept;      /* [P]    the label at the median penalty */
     double *beta;           /* [P, D] coef on standardised x and y */
     float *frequency;       /* [P, D] how often a half-sample selects the unit */
-    double *curve; /* [P, RP_CURVE_CONTROLS, RP_CURVE_SIZES, RP_CURVE_NUMBERS] k-sparse; NaN: the
-                    * layer has fewer units */
+    double *curve;          /* [P, RP_CURVES, RP_CURVE_SIZES, RP_CURVE_NUMBERS] k-sparse; NaN: the
+                             * layer has fewer units */
 } rp_unit_out;
 
 /* Which arrays. */
@@ -73,22 +70,26 @@ typedef struct rp_unit_shape {
 rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err);
 void rp_unit_out_release(rp_unit_out *out);
 
+/* A baseline that gains are wanted over, under the same protocol. */
+typedef struct rp_baseline {
+    const float *f;              /* [P, N] its held-out predictions; NULL: no gain is wanted */
+    size_t width;                /* columns of its x */
+    const double *const *column; /* [width] [N] */
+} rp_baseline;
+
 typedef struct rp_unit_in {
     const rp_plan *plan;
     const rp_rows *rows;
     const rp_labels *labels;
-    const float *x; /* [rows, width] */
-    size_t width;
-    const char *what;                /* names x in errors */
+    const rp_matrix *x;              /* [rows, width] */
     const rp_probe_options *options; /* method, permutations, stability ... */
-    /* [P, N] held-out predictions of baseline.length and baseline.score under the same protocol:
-     * gains over them are wanted. NULL: not, or this is a baseline itself. */
-    const float *baseline[RP_GAINS];
+    rp_baseline baseline[RP_GAINS];
+    const rp_host *host; /* told how far the unit is; NULL: nobody */
 } rp_unit_in;
 
 /* Fills every array of *out (from rp_unit_out_init) that is there. */
 rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err);
-/* Bytes rp_unit_fit needs, roughly, x included. */
+/* Bytes rp_unit_fit needs, roughly. */
 double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels);
 
 #endif

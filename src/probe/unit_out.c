@@ -4,9 +4,6 @@
 #include "base/memory.h"
 #include "probe/unit.h"
 
-const size_t rp_curve_size[RP_CURVE_SIZES] = {1,  2,  3,  4,  5,   6,   7,   8,   10,
-                                              12, 16, 32, 64, 128, 256, 512, 1024};
-
 static const rp_result undefined = {.score = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN},
                                     .penalty = NAN,
                                     .cv = NAN,
@@ -42,7 +39,7 @@ static bool room_single(float **to, size_t labels, size_t each)
 
 rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err)
 {
-    size_t curve = RP_CURVE_CONTROLS * RP_CURVE_SIZES * RP_CURVE_NUMBERS;
+    size_t curve = RP_CURVES * RP_CURVE_SIZES * RP_CURVE_NUMBERS;
     size_t labels = shape->labels, rows = shape->rows, width = shape->width;
     unsigned want = shape->want;
     *out = (rp_unit_out){.labels = labels,

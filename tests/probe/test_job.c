@@ -399,6 +399,30 @@ static void a_ranker_that_scores_by_length_is_seen_through_by_the_baseline(void 
     arrays_release(&a);
 }
 
+static void a_store_that_counts_the_documents_tokens_gives_them_to_the_baseline(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"document", "noise"};
+    arrays a;
+    double *y[2];
+    rp_job job;
+    rp_probe_options o;
+    leaky(&a, y, 20, 20);
+    for (size_t i = 0; i < a.source.n; i++) {
+        a.row[i].query_tokens = 2 + i * 5 % 11;
+        a.row[i].document_tokens = 20 + i * 13 % 17;
+        y[0][i] = (double)(a.row[i].document_tokens - a.row[i].query_tokens) + .01 * y[1][i];
+    }
+    rp_probe_options_init(&o);
+    o.features = arrays_features(&a, name, (const double *const *)y, 2);
+    run(&job, &a, &o);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, "document")->score.r2 > .99);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, "noise")->score.r2 < .05);
+    rp_job_release(&job);
+    free(y[0]), free(y[1]);
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_handful_of_pairs_is_undefined_or_a_number_but_no_failure),
         cmocka_unit_test(a_host_that_asks_to_stop_stops_the_job),
         cmocka_unit_test(a_ranker_that_scores_by_length_is_seen_through_by_the_baseline),
+        cmocka_unit_test(a_store_that_counts_the_documents_tokens_gives_them_to_the_baseline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
