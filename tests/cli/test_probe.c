@@ -26,12 +26,16 @@ static rp_store_row rows[ROWS];
 static rp_status put(rp_store_writer *writer, rp_rng *rng, rp_error *err)
 {
     static float x[LAYERS * ROWS * WIDTH];
-    static size_t tokens[ROWS];
-    static float scores[ROWS];
+    static rp_store_row counts[ROWS];
     const float *views[] = {x};
     for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = (float)rp_rng_normal(rng);
-    for (size_t r = 0; r < ROWS; r++) tokens[r] = 20 + r % 13, scores[r] = x[r * WIDTH];
-    const rp_store_shard shard = {views, tokens, scores};
+    for (size_t r = 0; r < ROWS; r++)
+        counts[r] = (rp_store_row){.tokens = 20 + r % 13,
+                                   .score = (double)x[r * WIDTH],
+                                   .query_tokens = 5,
+                                   .document_tokens = 12 + r % 13,
+                                   .token_control = rp_rng_normal(rng)};
+    const rp_store_shard shard = {views, counts};
     rp_status status = rp_store_writer_put(writer, 0, &shard, err);
     /* A label of the last layer, one of the first, and noise. */
     rp_text text = {0};
@@ -56,7 +60,7 @@ static int make_store(void **state)
     for (size_t r = 0; r < ROWS; r++) {
         snprintf(ids[r][0], sizeof ids[r][0], "q%zu", r / EACH);
         snprintf(ids[r][1], sizeof ids[r][1], "d%zu", r);
-        rows[r] = (rp_store_row){ids[r][0], ids[r][1], 0, 0};
+        rows[r] = (rp_store_row){.qid = ids[r][0], .docid = ids[r][1]};
     }
     rp_store_plan plan = {.views = &view,
                           .nviews = 1,

@@ -154,7 +154,31 @@ static void without_permutations_nothing_is_tested_and_controls_are_subtracted(v
     assert_close(&got, &selectivity, 1, 0, 1e-8);
     assert_true(cell(t, query, "selectivity_query") == 0);
     assert_true(isnan(cell(t, i, "selectivity_token")) && isnan(cell(t, i, "p_document")));
-    assert_true(isnan(cell(t, i, "l1_ratio")) && isnan(cell(t, i, "gain_length")));
+    assert_true(isnan(cell(t, i, "l1_ratio")));
+    rp_table_free(t);
+    rp_job_release(&job);
+    arrays_release(&a);
+}
+
+static void gains_are_of_layers_over_the_baselines_that_are_asked_for(void **state)
+{
+    (void)state;
+    arrays a;
+    rp_job job;
+    rp_error err;
+    rp_probe_options o = options();
+    o.gains = "score", o.select = "mslr.*", o.views = "a,baseline.*";
+    arrays_golden(&a);
+    run(&job, &a, &o);
+    assert_ok(rp_job_write(&job, NULL, 0, &err), &err);
+    rp_table *t = written(o.output);
+    for (size_t i = 0; i < rp_table_rows(t); i++) {
+        bool layer = !strcmp(word(t, i, "view"), "a");
+        double gain = cell(t, i, "gain_score");
+        assert_true(isnan(cell(t, i, "gain_length")) && isnan(gain) != layer);
+        assert_true(!layer ||
+                    (cell(t, i, "gain_score_lo") <= gain && gain <= cell(t, i, "gain_score_hi")));
+    }
     rp_table_free(t);
     rp_job_release(&job);
     arrays_release(&a);
@@ -369,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permutations_give_p_values_alone_and_in_their_family),
         cmocka_unit_test(without_permutations_nothing_is_tested_and_controls_are_subtracted),
+        cmocka_unit_test(gains_are_of_layers_over_the_baselines_that_are_asked_for),
         cmocka_unit_test(units_that_half_of_the_samples_select_are_listed),
         cmocka_unit_test(curves_have_a_row_for_every_size_that_a_layer_has),
         cmocka_unit_test(differences_are_to_the_layer_before_and_to_the_best),
