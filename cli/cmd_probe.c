@@ -12,16 +12,15 @@ static const char about[] =
     "standardised, a random 75:25 split) have the same query on both sides and are here to be "
     "compared with it. Permutations of the labels within and of whole queries give p values of "
     "`sound` ridge, one by one and corrected for all features and layers together. The labels "
-    "control.query_id (a random value a query: what a probe gets by "
-    "recognising the query) and control.pair (one a pair) are the yardstick; ranker.score is the "
-    "model's own score as a label. The views baseline.length (tokens, 1/tokens, log tokens) and "
+    "control.query_id (a random value a query: what a probe gets by recognising the query), "
+    "control.pair (one a pair) and control.token (the mean of one a token: what a bag of words "
+    "gives) are the yardstick; ranker.score is the model's own score as a label. The views "
+    "baseline.length (tokens, 1/tokens, log tokens, tokens of query and document) and "
     "baseline.score (the model's score) show what needs no activations; the gain is what a layer "
     "adds to them.\n\n"
     "Finished layers are kept in OUTPUT.parts/ until the table is written: the same command goes "
-    "on "
-    "where it was stopped. `mpirun -n P rankprobe probe ...` shares the layers among P processes "
-    "and "
-    "writes the same bytes.";
+    "on where it was stopped. `mpirun -n P rankprobe probe ...` shares the layers among P "
+    "processes and writes the same bytes.";
 
 static const char example[] =
     "rankprobe probe store features.tsv --protocols sound,paper-text,paper-code -o probes.tsv\n"
