@@ -11,15 +11,19 @@
 
 enum { OPTIONS = 32, FEW_FOLDS = 8 };
 
+/* From a probe of few directions to one of many: half decades 5, 8 and 11 of the grid. */
+const double rp_null_penalty[RP_NULL_PENALTIES] = {316.22776601683796, 10, .31622776601683794};
+
 struct rp_null {
     const rp_cells *cells;
     const rp_rows *rows;
     bool primal;
-    size_t T, *label, ndraws;
+    size_t T, *label, ndraws, npenalties;
+    double penalty[RP_NULL_PENALTIES];
     rp_orbit orbit[RP_NULLS];
     float *c[RP_NULLS];      /* [blocks, T, K, D] of y u under each option (primal) */
     double *ysum[RP_NULLS];  /* [blocks, T, K] of y */
-    double *error[RP_NULLS]; /* [nouter, T, 2, ndraws] sse, sst */
+    double *error[RP_NULLS]; /* [nouter, T, npenalties, 2, ndraws] sse, sst */
 };
 
 void rp_null_free(rp_null *s)
@@ -88,7 +92,7 @@ static rp_status reserve(rp_null *s, size_t nouter, rp_error *err)
         size_t cols = s->orbit[k].nblocks * s->T * s->orbit[k].noptions;
         if (s->primal) s->c[k] = rp_alloc(cols * D, sizeof *s->c[k]);
         s->ysum[k] = rp_alloc(cols, 8);
-        s->error[k] = rp_alloc(nouter * s->T * 2 * s->ndraws, 8);
+        s->error[k] = rp_alloc(nouter * s->T * s->npenalties * 2 * s->ndraws, 8);
         if ((s->primal && !s->c[k]) || !s->ysum[k] || !s->error[k])
             return rp_fail_memory(err, cols * D * sizeof *s->c[k]);
     }
@@ -96,13 +100,16 @@ static rp_status reserve(rp_null *s, size_t nouter, rp_error *err)
 }
 
 rp_status rp_null_new(rp_null **null, const rp_cells *cells, const rp_rows *rows,
-                      const bool *tested, size_t draws, rp_error *err)
+                      const bool *tested, size_t draws, double penalty, rp_error *err)
 {
     const rp_design *d = cells->d;
     rp_null *s = rp_alloc(1, sizeof *s);
     *null = NULL;
     if (!s) return rp_fail_memory(err, sizeof *s);
     *s = (rp_null){.cells = cells, .rows = rows, .primal = rp_ridge_primal(d), .ndraws = draws + 1};
+    s->npenalties = isnan(penalty) ? RP_NULL_PENALTIES : 1;
+    for (size_t k = 0; k < s->npenalties; k++)
+        s->penalty[k] = isnan(penalty) ? rp_null_penalty[k] : penalty;
     s->label = rp_alloc(d->labels, sizeof *s->label);
     rp_status status = s->label ? RP_OK : rp_fail_memory(err, d->labels * sizeof *s->label);
     for (size_t p = 0; p < d->labels && !status; p++)
@@ -269,24 +276,32 @@ static void fill_sides(trial *v, const fold *f, int kind, size_t t)
     }
 }
 
-/* f [cols, m] <- predictions held' (A + lambda)^-1 r, from the side that is narrower. */
+/* f [cols, m] <- predictions held' (A + lambda)^-1 r, from the side that is narrower; r was rotated
+ * when that is r. */
 static bool fill_predictions(trial *v, const fold *f, const float *held, double lambda)
 {
     int n = (int)f->band.n, m = (int)v->m, cols = (int)v->cols;
+    bool rows = v->m < v->cols;
     if (!rp_sband_factor(v->l, &f->band, (float)lambda)) return false;
-    const float *left = held;
-    if (v->m < v->cols) {
-        memcpy(v->x, held, f->band.n * v->m * sizeof *v->x);
-        rp_sband_solve(v->l, &f->band, v->x, v->m);
-        rp_sband_rotate(&f->band, v->x, v->m, false, v->scratch);
-        left = v->x;
-    } else {
-        rp_sband_rotate(&f->band, v->r, v->cols, true, v->scratch);
-        rp_sband_solve(v->l, &f->band, v->r, v->cols);
-    }
-    cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, m, cols, n, 1, left, n, v->r, n, 0, v->f,
-                m);
+    memcpy(v->x, rows ? held : v->r, f->band.n * (rows ? v->m : v->cols) * sizeof *v->x);
+    rp_sband_solve(v->l, &f->band, v->x, rows ? v->m : v->cols);
+    if (rows) rp_sband_rotate(&f->band, v->x, v->m, false, v->scratch);
+    cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, m, cols, n, 1, rows ? v->x : held, n,
+                rows ? v->r : v->x, n, 0, v->f, m);
     return true;
+}
+
+/* Predictions of rows, centred within their query. */
+static void centre_predictions(trial *v, const fold *f)
+{
+    for (size_t q = 0; q < f->queries; q++)
+        for (size_t c = 0; c < v->cols; c++) {
+            size_t a = f->start[q], b = f->start[q + 1];
+            float mean = 0, *at = v->f + c * v->m;
+            for (size_t i = a; i < b; i++) mean += at[i];
+            mean /= (float)(b - a);
+            for (size_t i = a; i < b; i++) at[i] -= mean;
+        }
 }
 
 /* Documents: rows, centred within their query. */
@@ -305,12 +320,6 @@ static void fill_rows_of(trial *v, const fold *f, size_t t)
         for (size_t k = 0; k < o->noptions; k++) {
             double mean = 0, *at = v->y + k * v->m;
             for (size_t i = a; i < b; i++) mean += at[i] / (double)(b - a);
-            for (size_t i = a; i < b; i++) at[i] -= mean;
-        }
-        for (size_t c = 0; c < v->cols; c++) {
-            float mean = 0, *at = v->f + c * v->m;
-            for (size_t i = a; i < b; i++) mean += at[i];
-            mean /= (float)(b - a);
             for (size_t i = a; i < b; i++) at[i] -= mean;
         }
     }
@@ -333,28 +342,37 @@ static void fill_queries(trial *v, const fold *f, size_t t)
     }
 }
 
-static rp_status try_label(const fold *f, int kind, size_t t, rp_error *err)
+static rp_status try_penalties(trial *v, const fold *f, int kind, size_t t, rp_error *err)
 {
     rp_null *s = f->s;
-    const rp_orbit *o = &s->orbit[kind];
-    size_t p = s->label[t];
-    double *sse = s->error[kind] + ((size_t)f->outer->outer * s->T + t) * 2 * s->ndraws;
-    trial v;
-    rp_status status = trial_init(&v, f, kind, err);
-    if (!status && f->set->yinv[p] > 0) {
-        fill_sides(&v, f, kind, t);
-        if (!fill_predictions(&v, f, kind ? f->mean : f->row, f->outer->penalty[p]))
-            status = rp_fail(err, RP_ECOMPUTE, "permutations: not positive definite at penalty %g",
-                             f->outer->penalty[p]);
+    size_t at = ((size_t)f->outer->outer * s->T + t) * s->npenalties;
+    rp_orbit_part part = {v->m,  v->block, v->y, v->weight,
+                          v->nt, v->train, v->f, kind ? v->base : NULL};
+    if (v->m >= v->cols) rp_sband_rotate(&f->band, v->r, v->cols, true, v->scratch);
+    for (size_t k = 0; k < s->npenalties; k++) {
+        double *sse = s->error[kind] + (at + k) * 2 * s->ndraws;
+        if (!fill_predictions(v, f, kind ? f->mean : f->row, s->penalty[k]))
+            return rp_fail(err, RP_ECOMPUTE, "permutations: not positive definite at penalty %g",
+                           s->penalty[k]);
+        if (!kind) centre_predictions(v, f);
+        rp_status status = rp_orbit_add(sse, sse + s->ndraws, &s->orbit[kind], &part, err);
+        if (status) return status;
     }
-    if (!status && f->set->yinv[p] > 0) {
+    return RP_OK;
+}
+
+static rp_status try_label(const fold *f, int kind, size_t t, rp_error *err)
+{
+    trial v;
+    if (!(f->set->yinv[f->s->label[t]] > 0)) return RP_OK; /* constant here: not tested */
+    rp_status status = trial_init(&v, f, kind, err);
+    if (!status) {
+        fill_sides(&v, f, kind, t);
         if (kind)
             fill_queries(&v, f, t);
         else
             fill_rows_of(&v, f, t);
-        rp_orbit_part part = {v.m,  v.block, v.y, v.weight,
-                              v.nt, v.train, v.f, kind ? v.base : NULL};
-        status = rp_orbit_add(sse, sse + s->ndraws, o, &part, err);
+        status = try_penalties(&v, f, kind, t, err);
     }
     trial_release(&v);
     return status;
@@ -366,11 +384,11 @@ rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err)
     fold f;
     rp_status status = fold_init(&f, s, outer, err);
     if (!status) {
-        long n = (long)(RP_NULLS * s->T);
+        size_t n = RP_NULLS * s->T;
 #pragma omp taskloop grainsize(1) shared(status)
-        for (long k = 0; k < n; k++) {
+        for (size_t k = 0; k < n; k++) {
             rp_error error = {0};
-            rp_status done = try_label(&f, (int)(k % RP_NULLS), (size_t)k / RP_NULLS, &error);
+            rp_status done = try_label(&f, (int)(k % RP_NULLS), k / RP_NULLS, &error);
             if (!done) continue;
 #pragma omp critical(rp_null_failed)
             if (!status) status = rp_fail(err, done, "%s", error.text);
@@ -384,12 +402,18 @@ bool rp_null_statistic(double *t, const rp_null *s, int kind, size_t p)
 {
     size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter;
     while (at < s->T && s->label[at] != p) at++;
-    if (at == s->T) return false;
-    double *sum = rp_alloc(2 * B, sizeof *sum);
+    double *sum = at < s->T ? rp_alloc(3 * B, sizeof *sum) : NULL, *one = sum + 2 * B;
     if (!sum) return false;
-    for (size_t o = 0; o < nouter; o++)
-        for (size_t b = 0; b < 2 * B; b++) sum[b] += s->error[kind][(o * s->T + at) * 2 * B + b];
-    rp_orbit_statistic(t, sum, sum + B, B);
+    for (size_t k = 0; k < s->npenalties; k++) {
+        memset(sum, 0, 2 * B * sizeof *sum);
+        for (size_t o = 0; o < nouter; o++) {
+            const double *e = s->error[kind] + ((o * s->T + at) * s->npenalties + k) * 2 * B;
+            for (size_t b = 0; b < 2 * B; b++) sum[b] += e[b];
+        }
+        rp_orbit_statistic(one, sum, sum + B, B);
+        for (size_t b = 0; b < B; b++)
+            if (!k || one[b] > t[b]) t[b] = one[b];
+    }
     free(sum);
     return true;
 }

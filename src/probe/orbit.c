@@ -1,5 +1,6 @@
 #include "probe/orbit.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -225,8 +226,10 @@ rp_status rp_orbit_init(rp_orbit *o, const rp_rows *rows, const size_t *row, siz
     rp_status status = check(options, n, err);
     if (status) return status;
     work w = {.rows = rows, .options = options};
-    for (size_t q = 0; q < rows->nqueries; q++)
+    for (size_t q = 0; q < rows->nqueries; q++) {
+        assert(rows->outer[q] >= 0);
         if ((size_t)rows->outer[q] >= w.nfolds) w.nfolds = (size_t)rows->outer[q] + 1;
+    }
     if ((status = work_init(&w, o, err)) || (status = deal(&w, err))) goto done;
     list_rows(&w, row, n);
     number_blocks(o, &w, row);

@@ -18,15 +18,16 @@
  *
  *     p = (1 + #{b >= 1: T_b >= T_0}) / (B + 1)
  *
- * has P(p <= a) <= a (Hemerik & Goeman 2018, theorem 2, is the case of one block). K and the number
- * of blocks only bound how many different draws there are, K^blocks.
+ * has P(p <= a) <= a (cf. Hemerik & Goeman 2018, where draws share nothing). K and the number of
+ * blocks only bound how many different draws there are, K^blocks.
  *
  * RP_ORBIT_DOCUMENT permutes labels within each query: does the probe know the documents of a query
  * apart? Exact when labels are exchangeable within queries. RP_ORBIT_QUERY exchanges the label
  * vectors of whole queries within a block: row j (in the order of the store) of a query takes the
- * label of row j mod m of another with m rows. What depends on the query or on the rank alone stays
- * in the null. Exact when queries are exchangeable and have equal numbers of rows; else rows of
- * long queries repeat labels of short ones, and the test is an approximation.
+ * label of row j mod m of another with m rows. What depends on the rank alone, and how the labels
+ * of one query hang together, stays in the null. Exact when queries are exchangeable and have equal
+ * numbers of rows; else rows of long queries repeat labels of short ones, and the test is an
+ * approximation.
  *
  * All randomness comes from the seed and ids, over all rows of the store, so a draw is the same
  * permutation for every label and layer. A label with missing rows has the permutation that

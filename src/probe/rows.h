@@ -44,9 +44,10 @@ typedef struct rp_labels {
 } rp_labels;
 /* The columns of features.tsv that `select` names, joined with the rows on (qid, docid); then
  * `ranker.score` (the rows' own scores) when they are finite and selected; then the controls:
- * `control.query_id`, a random normal a query, and `control.pair`, one a pair. A row without
- * features is RP_EFORMAT; features of other pairs are ignored with a warning; an empty, "nan" or
- * (for `grade`) negative cell is a missing value. */
+ * `control.query_id`, a random normal a query, `control.pair`, one a pair, and `control.token`, the
+ * rows' token controls, when all have one. A row without features is RP_EFORMAT; features of other
+ * pairs are ignored with a warning; an empty, "nan" or (for `grade`) negative cell is a missing
+ * value. */
 rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *path,
                          const char *select, bool controls, const rp_host *host, rp_error *err);
 void rp_labels_release(rp_labels *labels);

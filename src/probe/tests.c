@@ -68,7 +68,7 @@ static void discover(rp_tested *out, hypothesis *h, size_t n)
     qsort(h, n, sizeof *h, descending);
     double least = 1;
     for (size_t i = 0; i < n; i++) {
-        double q = h[i].key * (double)n / (double)(n - i);
+        double q = h[i].key * ((double)n / (double)(n - i));
         least = q < least ? q : least;
         out[h[i].at].q = least;
     }

@@ -11,6 +11,9 @@
  * among those whose mean and sd are taken: z_0 ... z_B then are the same symmetric function of
  * exchangeable T_0 ... T_B, hence exchangeable themselves, and the adjusted p-values exact. Without
  * draw 0 they would not be.
+ *
+ * The family-wise error is exact when all hypotheses are true nulls; when some are false it is
+ * controlled where the labels of the true ones are exchangeable jointly (subset pivotality).
  */
 #ifndef RP_PROBE_TESTS_H
 #define RP_PROBE_TESTS_H

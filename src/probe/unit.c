@@ -84,7 +84,8 @@ static rp_status start_null(rp_null **null, const work *k, rp_error *err)
 {
     bool *tested = tested_labels(k);
     if (!tested) return rp_fail_memory(err, k->d.labels);
-    rp_status status = rp_null_new(null, &k->cells, k->in->rows, tested, k->out->draws - 1, err);
+    rp_status status = rp_null_new(null, &k->cells, k->in->rows, tested, k->out->draws - 1,
+                                   k->in->plan->penalty, err);
     free(tested);
     return status;
 }
