@@ -402,8 +402,9 @@ bool rp_null_statistic(double *t, const rp_null *s, int kind, size_t p)
 {
     size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter;
     while (at < s->T && s->label[at] != p) at++;
-    double *sum = at < s->T ? rp_alloc(3 * B, sizeof *sum) : NULL, *one = sum + 2 * B;
+    double *sum = at < s->T ? rp_alloc(3 * B, sizeof *sum) : NULL;
     if (!sum) return false;
+    double *one = sum + 2 * B;
     for (size_t k = 0; k < s->npenalties; k++) {
         memset(sum, 0, 2 * B * sizeof *sum);
         for (size_t o = 0; o < nouter; o++) {
