@@ -3,6 +3,7 @@
 # make demo       install what is missing, build, run the study of demo/study.yaml
 # make lint       formatting, layers, names, shell scripts
 # make install    into $(DESTDIR)$(PREFIX)
+# MPI=            without Open MPI, though it is installed
 # SAN=1           address and undefined-behaviour sanitizers (with CC=clang), in build-san/
 
 PREFIX  ?= /usr/local
@@ -22,7 +23,7 @@ PKG     := jansson libpcre2-8 libutf8proc zlib libzstd libxxhash libcyaml yaml-0
 PKG_CF   = $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 PKG_LIB  = $(shell pkg-config --libs $(PKG) 2>/dev/null)
 
-# Open MPI where it is installed (MPI= builds without).
+# Open MPI where it is installed.
 MPI     ?= $(shell pkg-config --exists ompi-c 2>/dev/null && echo ompi-c)
 MPI_CF   = $(if $(MPI),-DRP_MPI $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(MPI))))
 MPI_LIB  = $(if $(MPI),$(shell pkg-config --libs $(MPI)))
@@ -86,7 +87,7 @@ install: all
 	install -Dm644 include/rankprobe.h $(DESTDIR)$(PREFIX)/include/rankprobe.h
 	install -Dm644 man/rankprobe.1 $(DESTDIR)$(PREFIX)/share/man/man1/rankprobe.1
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' rankprobe.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/rankprobe.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s| *@MPI@|$(MPI:%= %)|' rankprobe.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/rankprobe.pc
 
 clean:
 	rm -rf build build-san

@@ -237,6 +237,21 @@ static rp_status match_views(const rp_job *job, const rp_source *other, rp_error
     return RP_OK;
 }
 
+/* The columns of a baseline must mean the same there. */
+static rp_status match_baselines(const rp_job *job, const rp_source *other, rp_error *err)
+{
+    for (size_t u = 0; u < job->nunits; u++) {
+        const rp_unit *unit = &job->unit[u];
+        if (!rp_unit_is_baseline(unit)) continue;
+        bool score = !strcmp(unit->name, RP_BASELINE_SCORE), lacks = false;
+        for (size_t i = 0; i < other->n && score; i++) lacks |= !isfinite(other->row[i].score);
+        if (lacks || (!score && unit->width > 3 && !has_parts(other)))
+            return rp_fail(err, RP_EARG, "transfer: the other store has no %s for the view '%s'",
+                           score ? "scores" : "tokens of query and document", unit->name);
+    }
+    return RP_OK;
+}
+
 /* Puts the other store's labels in the order of the first's. */
 static rp_status match_labels(rp_labels *to, const rp_job *job, rp_labels *from, rp_error *err)
 {
@@ -278,13 +293,8 @@ rp_status rp_job_transfer(rp_job *job, const rp_source *other, rp_error *err)
     if (sound == SIZE_MAX)
         return rp_fail(err, RP_EARG,
                        "transfer needs the protocol 'sound': what it fits is carried");
-    if (!isfinite(other->n ? other->row[0].score : NAN))
-        for (size_t u = 0; u < job->nunits; u++)
-            if (!strcmp(job->unit[u].name, RP_BASELINE_SCORE))
-                return rp_fail(err, RP_EARG,
-                               "transfer: the other store has no scores for the view "
-                               "'" RP_BASELINE_SCORE "'; leave it out");
     rp_status status = match_views(job, other, err);
+    if (!status) status = match_baselines(job, other, err);
     if (!status) status = rp_rows_init(&job->other_rows, other, o->seed, err);
     if (!status)
         status = rp_labels_load(&labels, &job->other_rows, o->transfer_features, o->select,

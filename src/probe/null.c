@@ -384,11 +384,11 @@ rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err)
     fold f;
     rp_status status = fold_init(&f, s, outer, err);
     if (!status) {
-        long n = (long)(RP_NULLS * s->T);
+        size_t n = RP_NULLS * s->T;
 #pragma omp taskloop grainsize(1) shared(status)
-        for (long k = 0; k < n; k++) {
+        for (size_t k = 0; k < n; k++) {
             rp_error error = {0};
-            rp_status done = try_label(&f, (int)(k % RP_NULLS), (size_t)k / RP_NULLS, &error);
+            rp_status done = try_label(&f, (int)(k % RP_NULLS), k / RP_NULLS, &error);
             if (!done) continue;
 #pragma omp critical(rp_null_failed)
             if (!status) status = rp_fail(err, done, "%s", error.text);
@@ -402,8 +402,9 @@ bool rp_null_statistic(double *t, const rp_null *s, int kind, size_t p)
 {
     size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter;
     while (at < s->T && s->label[at] != p) at++;
-    double *sum = at < s->T ? rp_alloc(3 * B, sizeof *sum) : NULL, *one = sum + 2 * B;
+    double *sum = at < s->T ? rp_alloc(3 * B, sizeof *sum) : NULL;
     if (!sum) return false;
+    double *one = sum + 2 * B;
     for (size_t k = 0; k < s->npenalties; k++) {
         memset(sum, 0, 2 * B * sizeof *sum);
         for (size_t o = 0; o < nouter; o++) {

@@ -59,6 +59,8 @@ static uint64_t mix_rows(uint64_t sum, const rp_rows *rows, const rp_labels *lab
         sum = mix_text(mix_text(sum, row->qid), row->docid);
         sum = mix(sum, &row->tokens, sizeof row->tokens);
         sum = mix(sum, &row->score, sizeof row->score);
+        sum = mix(sum, &row->query_tokens, sizeof row->query_tokens);
+        sum = mix(sum, &row->document_tokens, sizeof row->document_tokens);
     }
     for (size_t p = 0; p < labels->n; p++) {
         sum = mix_text(sum, labels->name[p]);
