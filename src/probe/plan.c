@@ -187,6 +187,7 @@ rp_status rp_plan_init(rp_plan *plan, const char *name, const rp_probe_options *
         *plan = (rp_plan){.name = "sound",
                           .method = strcmp(o->method, "lasso") ? RP_RIDGE : RP_LASSO,
                           .standardise = true,
+                          .l1_ratio = o->l1_ratio,
                           .penalty = o->penalty,
                           .outer = o->folds,
                           .inner = fixed ? 0 : o->inner};
@@ -195,6 +196,7 @@ rp_status rp_plan_init(rp_plan *plan, const char *name, const rp_probe_options *
         *plan = (rp_plan){.name = "paper-text",
                           .method = RP_LASSO,
                           .standardise = true,
+                          .l1_ratio = 1,
                           .penalty = .1,
                           .outer = 1,
                           .inner = 5};

@@ -24,10 +24,11 @@ typedef struct rp_plan {
     const char *name; /* "sound", "paper-text", "paper-code" */
     rp_method method;
     bool standardise;
-    double penalty; /* NaN: chosen among `npenalties` by the inner folds */
-    bool per_row;   /* the penalty is divided by the number of training rows (sklearn's alpha) */
-    size_t outer;   /* outer folds */
-    size_t inner;   /* inner folds; 0: none. With a fixed penalty they only give r2_cv */
+    double l1_ratio; /* of the lasso */
+    double penalty;  /* NaN: chosen among `npenalties` by the inner folds */
+    bool per_row;    /* the penalty is divided by the number of training rows (sklearn's alpha) */
+    size_t outer;    /* outer folds */
+    size_t inner;    /* inner folds; 0: none. With a fixed penalty they only give r2_cv */
     size_t ngroups;
     rp_group *group;
     bool *constant; /* [labels] not probed at all: no two values */
