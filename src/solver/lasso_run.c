@@ -34,10 +34,11 @@ static rp_status job_init(job *k, bool inner, rp_error *err)
     if (!k->set || !k->p) return rp_fail_memory(err, k->nsets * k->P * sizeof *k->p);
     rp_status status = rp_panel_init(&k->x, k->d, err);
     for (size_t s = 0; s < k->nsets && !status; s++) {
-        size_t at = s - k->nouter - 1;
-        int outer = s < k->nouter ? (int)s : s == k->nouter ? -1 : (int)(at / folds);
-        status =
-            rp_set_init(&k->set[s], k->cells, outer, s > k->nouter ? (int)(at % folds) : -1, err);
+        /* outer folds, then their inner ones, then all rows */
+        bool inside = s >= k->nouter && s + 1 < k->nsets;
+        int outer = s < k->nouter ? (int)s : -1, fold = -1;
+        if (inside) outer = (int)((s - k->nouter) / folds), fold = (int)((s - k->nouter) % folds);
+        status = rp_set_init(&k->set[s], k->cells, outer, fold, err);
         for (size_t p = 0; p < k->P; p++)
             k->p[s * k->P + p] = (rp_lasso_problem){.label = p, .set = s};
     }
