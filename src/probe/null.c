@@ -9,7 +9,7 @@
 #include "probe/orbit.h"
 #include "probe/outcome.h"
 
-enum { OPTIONS = 32, FEW_FOLDS = 8 };
+enum { OPTIONS = 16, FEW_FOLDS = 8 };
 
 /* From a probe of few directions to one of many: half decades 5, 8 and 11 of the grid. */
 const double rp_null_penalty[RP_NULL_PENALTIES] = {316.22776601683796, 10, .31622776601683794};
@@ -247,7 +247,8 @@ static rp_status trial_init(trial *v, const fold *f, int kind, rp_error *err)
     return rp_fail_memory(err, n * v->cols * 4);
 }
 
-/* Right-hand sides of every training block and option. */
+/* Right-hand sides of every training block and option, in units of the design's y: what the
+ * standardisation of y multiplies cancels. */
 static void fill_sides(trial *v, const fold *f, int kind, size_t t)
 {
     const rp_null *s = f->s;
@@ -255,24 +256,24 @@ static void fill_sides(trial *v, const fold *f, int kind, size_t t)
     const rp_set *set = f->set;
     const double *y = s->cells->d->y + s->label[t] * o->n;
     size_t D = s->cells->d->width, K = o->noptions, n = f->band.n;
-    double yinv = set->yinv[s->label[t]], m = (double)set->m;
+    double m = (double)set->m;
     memset(v->r, 0, n * v->cols * sizeof *v->r);
     for (size_t g = 0; g < v->nt; g++)
         for (size_t k = 0; k < K; k++) {
             size_t at = (v->train[g] * s->T + t) * K + k;
             double sum = s->ysum[kind][at];
             float *r = v->r + (g * K + k) * n;
-            v->base[g * K + k] = sum * yinv / m;
+            v->base[g * K + k] = sum / m;
             for (size_t j = 0; j < D && s->primal; j++)
-                r[j] = (float)(((double)s->c[kind][at * D + j] - set->mu[j] * sum) * set->inv[j] *
-                               yinv / m);
+                r[j] =
+                    (float)(((double)s->c[kind][at * D + j] - set->mu[j] * sum) * set->inv[j] / m);
         }
     for (size_t i = 0; i < o->n && !s->primal; i++) {
         size_t g = 0, row = i < f->first ? i : i - f->n;
         if (o->fold[o->block[i]] == f->outer->outer) continue;
         while (v->train[g] != o->block[i]) g++;
         for (size_t k = 0; k < K; k++)
-            v->r[(g * K + k) * n + row] = (float)(y[o->from[k * o->n + i]] * yinv);
+            v->r[(g * K + k) * n + row] = (float)y[o->from[k * o->n + i]];
     }
 }
 
@@ -309,11 +310,10 @@ static void fill_rows_of(trial *v, const fold *f, size_t t)
 {
     const rp_orbit *o = &f->s->orbit[RP_DOCUMENT];
     const double *y = f->s->cells->d->y + f->s->label[t] * o->n;
-    double yinv = f->set->yinv[f->s->label[t]];
     for (size_t i = 0; i < v->m; i++) {
         v->block[i] = o->block[f->first + i], v->weight[i] = 1;
         for (size_t k = 0; k < o->noptions; k++)
-            v->y[k * v->m + i] = y[o->from[k * o->n + f->first + i]] * yinv;
+            v->y[k * v->m + i] = y[o->from[k * o->n + f->first + i]];
     }
     for (size_t q = 0; q < f->queries; q++) {
         size_t a = f->start[q], b = f->start[q + 1];
@@ -330,14 +330,13 @@ static void fill_queries(trial *v, const fold *f, size_t t)
 {
     const rp_orbit *o = &f->s->orbit[RP_QUERY];
     const double *y = f->s->cells->d->y + f->s->label[t] * o->n;
-    double yinv = f->set->yinv[f->s->label[t]];
     for (size_t q = 0; q < v->m; q++) {
         size_t a = f->start[q], b = f->start[q + 1];
         v->block[q] = o->block[f->first + a], v->weight[q] = (double)(b - a);
         for (size_t k = 0; k < o->noptions; k++) {
             double mean = 0;
             for (size_t i = a; i < b; i++) mean += y[o->from[k * o->n + f->first + i]];
-            v->y[k * v->m + q] = mean / (double)(b - a) * yinv;
+            v->y[k * v->m + q] = mean / (double)(b - a);
         }
     }
 }
