@@ -3,6 +3,7 @@
 # make demo       install what is missing, build, run the study of demo/study.yaml
 # make lint       formatting, layers, names, shell scripts
 # make install    into $(DESTDIR)$(PREFIX)
+# MPI=            without Open MPI, though it is installed
 # SAN=1           address and undefined-behaviour sanitizers (with CC=clang), in build-san/
 
 PREFIX  ?= /usr/local
@@ -22,12 +23,17 @@ PKG     := jansson libpcre2-8 libutf8proc zlib libzstd libxxhash libcyaml yaml-0
 PKG_CF   = $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 PKG_LIB  = $(shell pkg-config --libs $(PKG) 2>/dev/null)
 
+# Open MPI where it is installed.
+MPI     ?= $(shell pkg-config --exists ompi-c 2>/dev/null && echo ompi-c)
+MPI_CF   = $(if $(MPI),-DRP_MPI $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(MPI))))
+MPI_LIB  = $(if $(MPI),$(shell pkg-config --libs $(MPI)))
+
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror -Wstrict-prototypes -Wmissing-prototypes
 SANFLAG := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined)
 CFLAGS  ?= -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE $(OPT) $(ARCH) -fno-math-errno -ffp-contract=on -fopenmp $(WARN) $(SANFLAG) \
-           -Iinclude -Isrc -Itests -I. $(PKG_CF)
-override LDLIBS += -lstemmer -lopenblas -llapacke $(PKG_LIB) -lm
+           -Iinclude -Isrc -Itests -I. $(PKG_CF) $(MPI_CF)
+override LDLIBS += -lstemmer -lopenblas -llapacke $(PKG_LIB) $(MPI_LIB) -lm
 
 LIBOBJ  := $(LIBRARY:%.c=$(BUILD)/%.o)
 CLIOBJ  := $(CLI:%.c=$(BUILD)/%.o)
@@ -81,7 +87,7 @@ install: all
 	install -Dm644 include/rankprobe.h $(DESTDIR)$(PREFIX)/include/rankprobe.h
 	install -Dm644 man/rankprobe.1 $(DESTDIR)$(PREFIX)/share/man/man1/rankprobe.1
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' rankprobe.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/rankprobe.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s| *@MPI@|$(MPI:%= %)|' rankprobe.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/rankprobe.pc
 
 clean:
 	rm -rf build build-san

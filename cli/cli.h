@@ -66,6 +66,7 @@ int rp_cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * is read (SIGBUS) ends with a message and code 1. */
 rp_status rp_cli_start(int argc, char **argv, rp_error *err);
 void rp_cli_quiet(bool quiet);
+void rp_cli_mute(void); /* prints nothing at all: another process of the job speaks */
 void rp_cli_help_for(const char *command); /* whose --help usage errors point to */
 /* The name nearest to a mistyped word, NULL when none is near. */
 const char *rp_cli_suggest(const char *word, const char *const *names, size_t n);

@@ -17,7 +17,7 @@
 static volatile sig_atomic_t interrupted;
 
 static struct {
-    bool quiet, terminal, drawn; /* drawn: a progress line stands on the terminal */
+    bool quiet, mute, terminal, drawn; /* drawn: a progress line stands on the terminal */
     double start;
     char *command;
     char what[64];      /* of the progress that is being drawn */
@@ -103,7 +103,7 @@ static int progress(void *arg, const char *what, size_t done, size_t total)
         clear_line();
         return 1;
     }
-    if (self.quiet) return 0;
+    if (self.quiet || self.mute) return 0;
     double t = now();
     if (strncmp(what, self.what, sizeof self.what - 1) != 0) {
         clear_line();
@@ -120,6 +120,7 @@ static int progress(void *arg, const char *what, size_t done, size_t total)
 static void warn(void *arg, const char *text)
 {
     (void)arg;
+    if (self.mute) return;
     clear_line();
     fprintf(stderr, "rankprobe: warning: %s\n", text);
 }
@@ -127,7 +128,7 @@ static void warn(void *arg, const char *text)
 static void note(void *arg, const char *text)
 {
     (void)arg;
-    if (self.quiet) return;
+    if (self.quiet || self.mute) return;
     clear_line();
     fprintf(stderr, "rankprobe: %s\n", text);
 }
@@ -186,6 +187,13 @@ void rp_cli_quiet(bool quiet)
     self.quiet = quiet;
 }
 
+void rp_cli_mute(void)
+{
+    self.mute = true;
+    FILE *null = freopen("/dev/null", "w", stdout);
+    (void)null; /* what cannot be written there is not missed */
+}
+
 void rp_cli_help_for(const char *command)
 {
     self.help_for = command;
@@ -216,7 +224,9 @@ static void print_closing(void)
 int rp_cli_finish(rp_status status, const rp_error *err)
 {
     clear_line();
-    if (status) {
+    if (self.mute) {
+        /* the first process says it */
+    } else if (status) {
         fprintf(stderr, "rankprobe: %s\n", err ? err->text : "failed");
     } else if (!self.quiet) {
         print_closing();
@@ -239,6 +249,7 @@ int rp_cli_finish(rp_status status, const rp_error *err)
 int rp_cli_usage(const char *fmt, ...)
 {
     va_list ap;
+    if (self.mute) return 2;
     va_start(ap, fmt);
     fputs("rankprobe: ", stderr);
     vfprintf(stderr, fmt, ap);

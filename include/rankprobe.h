@@ -217,6 +217,11 @@ typedef struct rp_store_row {
     const char *qid, *docid;
     size_t tokens; /* length of the sequence */
     double score;  /* NaN without a score head */
+    /* Tokens of the sets `query` and `document`; 0 in stores of format 1, which do not say. */
+    size_t query_tokens, document_tokens;
+    /* Mean over the sequence of a random normal value a token id: the control task of Hewitt and
+     * Liang (2019) for a pair. NaN in stores of format 1. */
+    double token_control;
 } rp_store_row;
 
 typedef struct rp_store_view {
@@ -234,31 +239,54 @@ size_t rp_store_views(const rp_store *store);
 const rp_store_view *rp_store_view_at(const rp_store *store, size_t view);
 /* x [N, width] row-major <- the layer's activations, dequantised. */
 rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t layer, rp_error *err);
+/* x [n, width] <- the rows row[n] of the layer, in any order; rows that follow each other are read
+ * fastest. For many threads and many calls: a shard is checked when it is first read, and stays
+ * mapped until the store is freed. RP_EARG: there is no such row; RP_EFORMAT names an altered
+ * shard; x is then undefined. */
+rp_status rp_store_read_rows(const rp_store *store, float *x, size_t view, size_t layer,
+                             const size_t *row, size_t n, rp_error *err);
+/* Hints about the mapped shards of a layer, at any time, from any thread: it will be read soon; it
+ * need not be kept in this process's memory (it can still be read). Others are ignored. */
+void rp_store_expect(const rp_store *store, size_t view, size_t layer);
+void rp_store_forget(const rp_store *store, size_t view, size_t layer);
 
 /* ---- probes -------------------------------------------------------------------------------- */
 
 typedef struct rp_probe_options {
     const char *store;
-    const char *features; /* features.tsv */
-    const char *select;   /* labels: comma separated names or globs, default "*" */
-    const char *views;    /* globs, default "*" */
-    const char *layers;   /* "0,4-8", default all */
-    const char
-        *protocols;      /* comma separated, default "sound"; "sound", "paper-text", "paper-code" */
-    const char *method;  /* of `sound`: "ridge" (default), "lasso" */
-    double penalty;      /* of `sound`: fixed penalty; NaN: chosen by inner folds */
-    size_t folds, inner; /* 5, 5 */
-    size_t bootstrap;    /* draws, default 2000 */
-    bool controls;       /* query-id and pair controls, default true */
-    int balance;         /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
-                          * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */
-    uint64_t seed;       /* default 1 */
-    const char *output;  /* probes.tsv */
-    const char *predictions; /* out-of-fold predictions (safetensors), NULL: none */
+    const char *features;  /* features.tsv */
+    const char *select;    /* labels: comma separated names or globs, default "*" */
+    const char *views;     /* globs, default "*" */
+    const char *layers;    /* "0,4-8", default all */
+    const char *protocols; /* comma separated, default "sound"; also "paper-text", "paper-code" */
+    const char *method;    /* of `sound`: "ridge" (default), "lasso" */
+    double penalty;        /* of `sound`: fixed penalty; NaN: chosen by inner folds */
+    double l1_ratio;       /* of the lasso: 1 (default); below, to 0: the elastic net */
+    size_t folds, inner;   /* 5, 5 */
+    size_t bootstrap;      /* draws, default 2000 */
+    size_t permutations;   /* of the labels, for p values of `sound` ridge; default 1000, 0: off */
+    bool controls;         /* the controls' labels, default true */
+    int balance;           /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
+                            * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */
+    const char *gains;     /* over which baselines, default "length,score"; "": none */
+    size_t stability;      /* pairs of half-samples behind `units`, default 50 */
+    double pfer;           /* expected false selections that stability selection aims at, 1 */
+    uint64_t seed;         /* default 1 */
+    size_t memory;        /* bytes for x and what is made of it; 0 (default): 70 % of the machine */
+    const char *transfer; /* another store, NULL: none. Protocols `transfer`, fitted on the first
+                           * store and scored on this one, and `refit`, `sound` on this one */
+    const char *transfer_features; /* its features.tsv */
+    const char *output;            /* probes.tsv */
+    /* More files, NULL: none. What is in each: docs/FORMATS.md. */
+    const char *predictions, *coefficients;    /* safetensors */
+    const char *units, *differences, *ksparse; /* TSV */
     int threads;
 } rp_probe_options;
 
 void rp_probe_options_init(rp_probe_options *o);
+/* Finished units are kept beside the output, in OUTPUT.parts/, until it is written: a second call
+ * with the same inputs and options goes on from there. Under mpirun (and after rp_comm_init, which
+ * the command calls) the processes share the units, and the first writes. */
 rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err);
 
 /* ---- report and study ---------------------------------------------------------------------- */

@@ -7,7 +7,7 @@ set -u
 
 packages="gcc libc6-dev make pkg-config libopenblas-dev liblapacke-dev libjansson-dev libcyaml-dev libyaml-dev
     libpcre2-dev libutf8proc-dev libstemmer-dev zlib1g-dev libzstd-dev libxxhash-dev
-    gnuplot-nox libcmocka-dev"
+    gnuplot-nox libcmocka-dev libopenmpi-dev openmpi-bin"
 [ "${1:-}" = ci ] && packages="$packages clang clang-format libomp-dev libclang-rt-dev mandoc shellcheck"
 
 say() { echo "setup: $*" >&2; }

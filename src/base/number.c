@@ -78,7 +78,9 @@ static inline float from_half(uint16_t h)
     uint32_t w = (uint32_t)h << 16, sign = w & 0x80000000u, twice = w + w;
     float normal = float_of((twice >> 4) + (0xE0u << 23)) * 0x1.0p-112f;
     float subnormal = float_of((twice >> 17) | (126u << 23)) - 0.5f;
-    return float_of(sign | (twice < (1u << 27) ? bits_of(subnormal) : bits_of(normal)));
+    /* A mask, not ?:, which gcc makes a branch of, and then no vectors: a sixth of the speed. */
+    uint32_t small = 0u - (uint32_t)(twice < (1u << 27));
+    return float_of(sign | (bits_of(subnormal) & small) | (bits_of(normal) & ~small));
 }
 
 float rp_float_from_half(uint16_t h)

@@ -267,6 +267,14 @@ const char *rp_safetensors_path(const rp_safetensors *st)
     return st->path;
 }
 
+rp_mapping rp_safetensors_take(rp_safetensors *st)
+{
+    rp_mapping map = st->map;
+
+    st->map = (rp_mapping){0};
+    return map;
+}
+
 /* ---- writing ---- */
 
 static json_t *metadata_json(const char *const *metadata)

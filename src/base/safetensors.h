@@ -45,6 +45,9 @@ size_t rp_safetensors_count(const rp_safetensors *st);
 const rp_tensor *rp_safetensors_at(const rp_safetensors *st, size_t i);
 const rp_tensor *rp_safetensors_find(const rp_safetensors *st, const char *name); /* NULL: absent */
 const char *rp_safetensors_path(const rp_safetensors *st);
+/* Hands the mapping over: the data of the tensors stay valid until the caller releases it, whether
+ * st lives or not. */
+rp_mapping rp_safetensors_take(rp_safetensors *st);
 
 /* Writes header and tensors (data contiguous, little endian) to file in the given order, the header
  * padded to 8 bytes; metadata is a "key", "value", ..., NULL list or NULL. A write that fails shows

@@ -2,43 +2,85 @@
 
 #include <limits.h>
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/comm.h"
 #include "base/memory.h"
 #include "base/table.h"
 
 void rp_job_release(rp_job *job)
 {
     for (size_t i = 0; job->plan && i < job->nplans; i++) rp_plan_release(&job->plan[i]);
-    for (size_t u = 0; job->unit && u < job->nunits; u++) free(job->unit[u].predictions);
-    free(job->plan), free(job->unit), free(job->result), free(job->protocols);
+    for (size_t u = 0; job->saved && u < job->nunits; u++) rp_saved_release(&job->saved[u]);
+    free(job->plan), free(job->unit), free(job->saved), free(job->tested), free(job->protocols);
+    rp_parts_release(&job->parts);
     rp_layers_release(&job->layers);
-    rp_labels_release(&job->labels);
-    rp_rows_release(&job->rows);
+    rp_labels_release(&job->labels), rp_labels_release(&job->other_labels);
+    rp_rows_release(&job->rows), rp_rows_release(&job->other_rows);
     *job = (rp_job){0};
 }
 
-static rp_status check_options(const rp_probe_options *o, rp_error *err)
+/* ---- options ---- */
+
+static rp_status check_count(const char *what, size_t n, size_t least, size_t most, rp_error *err)
 {
-    if (strcmp(o->method, "ridge") && strcmp(o->method, "lasso"))
-        return rp_fail(err, RP_EARG, "unknown method '%s': it must be ridge or lasso", o->method);
+    if (n >= least && n <= most) return RP_OK;
+    return rp_fail(err, RP_EARG, "%s must be between %zu and %zu, not %zu", what, least, most, n);
+}
+
+static rp_status check_numbers(const rp_probe_options *o, rp_error *err)
+{
+    rp_status status;
     if (!isnan(o->penalty) && !(o->penalty > 0 && isfinite(o->penalty)))
         return rp_fail(err, RP_EARG, "the penalty must be positive, not %g", o->penalty);
-    if (o->folds < 2 || o->folds > 1000)
-        return rp_fail(err, RP_EARG, "folds must be between 2 and 1000, not %zu", o->folds);
-    if (o->inner < 2 || o->inner > 1000)
-        return rp_fail(err, RP_EARG, "inner folds must be between 2 and 1000, not %zu", o->inner);
+    if (!(o->l1_ratio > 0 && o->l1_ratio <= 1))
+        return rp_fail(err, RP_EARG, "the L1 ratio must be above 0 and at most 1, not %g",
+                       o->l1_ratio);
+    if (!(o->pfer > 0 && isfinite(o->pfer)))
+        return rp_fail(err, RP_EARG, "the expected false selections must be positive, not %g",
+                       o->pfer);
+    if ((status = check_count("folds", o->folds, 2, 1000, err))) return status;
+    if ((status = check_count("inner folds", o->inner, 2, 1000, err))) return status;
     if (o->bootstrap == 1 || o->bootstrap > 1000000)
         return rp_fail(err, RP_EARG, "bootstrap must be 0 or 2 to 1000000 draws, not %zu",
                        o->bootstrap);
+    if ((status = check_count("permutations", o->permutations, 0, 1000000, err))) return status;
+    if ((status = check_count("pairs of half-samples", o->stability, 0, 10000, err))) return status;
     if (o->balance < -1 || o->balance > RP_BALANCE_BINS)
         return rp_fail(err, RP_EARG, "balance must be between 0 and %d bins, not %d",
                        RP_BALANCE_BINS, o->balance);
     return RP_OK;
+}
+
+static rp_status read_gains(unsigned *gains, const char *names, rp_error *err)
+{
+    char name[64];
+    while (rp_globs_next(&names, name, sizeof name)) {
+        if (!strcmp(name, "length"))
+            *gains |= 1u << RP_GAIN_LENGTH;
+        else if (!strcmp(name, "score"))
+            *gains |= 1u << RP_GAIN_SCORE;
+        else if (*name)
+            return rp_fail(err, RP_EARG, "unknown gain '%s': it must be length or score", name);
+    }
+    return RP_OK;
+}
+
+static rp_status check_options(rp_job *job, rp_error *err)
+{
+    const rp_probe_options *o = job->options;
+    if (strcmp(o->method, "ridge") && strcmp(o->method, "lasso"))
+        return rp_fail(err, RP_EARG, "unknown method '%s': it must be ridge or lasso", o->method);
+    if (o->l1_ratio != 1 && strcmp(o->method, "lasso"))
+        return rp_fail(err, RP_EARG, "an L1 ratio is of the lasso: the method is %s", o->method);
+    if (o->units && !o->stability)
+        return rp_fail(err, RP_EARG, "a list of units needs stability selection: at least 1 pair");
+    if (!o->transfer != !o->transfer_features)
+        return rp_fail(err, RP_EARG, "transfer needs both a store and its features");
+    rp_status status = check_numbers(o, err);
+    return status ? status : read_gains(&job->gains, o->gains, err);
 }
 
 /* ---- units ---- */
@@ -78,6 +120,14 @@ static rp_status check_layers(const rp_job *job, rp_error *err)
     return RP_OK;
 }
 
+/* Do the rows say how many tokens are the query's and the document's? */
+static bool has_parts(const rp_source *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->row[i].query_tokens || s->row[i].document_tokens) return true;
+    return false;
+}
+
 static rp_status list_units(rp_job *job, rp_error *err)
 {
     const rp_source *s = job->source;
@@ -95,12 +145,12 @@ static rp_status list_units(rp_job *job, rp_error *err)
         const rp_store_view *view = &s->view[v];
         for (size_t l = view->layer_first; l <= view->layer_last && wanted(job, view->name); l++)
             if (rp_layers_has(&job->layers, l))
-                job->unit[job->nunits++] = (rp_unit){v, view->name, l, view->width, NULL};
+                job->unit[job->nunits++] = (rp_unit){v, view->name, l, view->width};
     }
     if (wanted(job, RP_BASELINE_LENGTH))
-        job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_LENGTH, 0, 3, NULL};
+        job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_LENGTH, 0, has_parts(s) ? 5 : 3};
     if (score && wanted(job, RP_BASELINE_SCORE))
-        job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_SCORE, 0, 1, NULL};
+        job->unit[job->nunits++] = (rp_unit){SIZE_MAX, RP_BASELINE_SCORE, 0, 1};
     for (size_t u = 0; u < job->nunits; u++)
         if (job->unit[u].width > INT_MAX / 64 || s->n > INT_MAX / 64)
             return rp_fail(err, RP_EARG, "%zu rows of width %zu are beyond what a probe can take",
@@ -112,7 +162,7 @@ static rp_status list_units(rp_job *job, rp_error *err)
 
 static rp_status make_plans(rp_job *job, rp_error *err)
 {
-    size_t n = 1;
+    size_t n = 3; /* and two of a transfer */
     char *rest = NULL;
     job->protocols = strdup(job->options->protocols);
     for (const char *c = job->options->protocols; *c; c++) n += *c == ',';
@@ -148,8 +198,8 @@ rp_status rp_job_init(rp_job *job, const rp_source *source, const rp_probe_optio
                       const rp_host *host, rp_error *err)
 {
     *job = (rp_job){.source = source, .options = o, .host = host};
-    rp_status status = check_options(o, err);
-    rp_probe_blas_init();
+    rp_status status = check_options(job, err);
+    rp_solver_blas_init();
     if (!status) status = rp_rows_init(&job->rows, source, o->seed, err);
     if (!status) status = rp_layers_parse(&job->layers, o->layers, err);
     if (!status) status = list_units(job, err);
@@ -157,11 +207,6 @@ rp_status rp_job_init(rp_job *job, const rp_source *source, const rp_probe_optio
         status = rp_labels_load(&job->labels, &job->rows, o->features, o->select, o->controls, host,
                                 err);
     if (!status) status = make_plans(job, err);
-    if (!status) {
-        size_t n = job->nplans * job->nunits * job->labels.n;
-        job->result = rp_alloc(n, sizeof *job->result);
-        if (!job->result) status = rp_fail_memory(err, n * sizeof *job->result);
-    }
     if (status) {
         rp_job_release(job);
         return status;
@@ -170,113 +215,133 @@ rp_status rp_job_init(rp_job *job, const rp_source *source, const rp_probe_optio
     return RP_OK;
 }
 
-/* ---- running ---- */
+/* ---- transfer ---- */
 
-static rp_status read_unit(float *x, const rp_job *job, const rp_unit *unit, rp_error *err)
+/* The other store must have every view that is probed, as wide, and every layer of it. */
+static rp_status match_views(const rp_job *job, const rp_source *other, rp_error *err)
 {
-    if (unit->view != SIZE_MAX)
-        return job->source->read(job->source->arg, x, unit->view, unit->layer, err);
-    for (size_t i = 0; i < job->rows.n; i++) {
-        const rp_store_row *row = &job->rows.row[i];
-        double tokens = row->tokens ? (double)row->tokens : 1;
-        if (unit->width == 1) {
-            x[i] = (float)row->score;
-            continue;
-        }
-        x[3 * i] = (float)tokens, x[3 * i + 1] = (float)(1 / tokens);
-        x[3 * i + 2] = (float)log(tokens);
+    for (size_t u = 0; u < job->nunits; u++) {
+        const rp_unit *unit = &job->unit[u];
+        const rp_store_view *view = NULL;
+        if (rp_unit_is_baseline(unit)) continue;
+        for (size_t v = 0; v < other->nviews && !view; v++)
+            if (!strcmp(other->view[v].name, unit->name)) view = &other->view[v];
+        if (!view || unit->layer < view->layer_first || unit->layer > view->layer_last)
+            return rp_fail(err, RP_EARG, "transfer: the other store has no layer %zu of view '%s'",
+                           unit->layer, unit->name);
+        if (view->width != unit->width)
+            return rp_fail(err, RP_EARG,
+                           "transfer: view '%s' has width %zu here and %zu in the other store",
+                           unit->name, unit->width, view->width);
     }
     return RP_OK;
 }
 
-/* Workers share what is common; the error of the first unit that failed is the job's. */
-typedef struct shared {
-    size_t done, failed;
-    rp_status status;
-    rp_error error;
-} shared;
-
-static void fail(shared *sh, size_t unit, rp_status status, const rp_error *error)
+/* The columns of a baseline must mean the same there. */
+static rp_status match_baselines(const rp_job *job, const rp_source *other, rp_error *err)
 {
-#pragma omp critical(rp_probe_failed)
-    if (!sh->status || unit < sh->failed)
-        sh->status = status, sh->failed = unit, sh->error = *error;
-}
-
-static bool stopped(shared *sh)
-{
-    rp_status status;
-#pragma omp critical(rp_probe_failed)
-    status = sh->status;
-    return status != RP_OK;
-}
-
-static void advance(rp_job *job, shared *sh)
-{
-    size_t done;
-    rp_error error = {0};
-#pragma omp atomic capture
-    done = ++sh->done;
-    if (omp_get_thread_num()) return; /* the host is called from its own thread */
-    rp_status status =
-        rp_host_progress(job->host, "probes", done, job->nunits * job->nplans, &error);
-    if (status) fail(sh, job->nunits, status, &error);
-}
-
-static rp_status run_unit(rp_job *job, size_t u, shared *sh, rp_error *err)
-{
-    rp_unit *unit = &job->unit[u];
-    size_t n = job->rows.n, cells = job->labels.n * n;
-    char what[320];
-    snprintf(what, sizeof what, "'%.250s' layer %zu", unit->name, unit->layer);
-    float *x = rp_alloc(n * unit->width, sizeof *x);
-    if (job->options->predictions)
-        unit->predictions = rp_alloc(job->nplans * cells, sizeof *unit->predictions);
-    rp_status status = RP_OK;
-    if (!x || (job->options->predictions && !unit->predictions))
-        status = rp_fail_memory(err, n * unit->width * sizeof *x);
-    if (!status) status = read_unit(x, job, unit, err);
-    for (size_t i = 0; i < job->nplans && !status && !stopped(sh); i++) {
-        status = rp_unit_fit(rp_job_result(job, i, u, 0),
-                             unit->predictions ? unit->predictions + i * cells : NULL,
-                             &job->plan[i], &job->rows, &job->labels, x, unit->width, what,
-                             job->options->bootstrap, err);
-        advance(job, sh);
+    for (size_t u = 0; u < job->nunits; u++) {
+        const rp_unit *unit = &job->unit[u];
+        if (!rp_unit_is_baseline(unit)) continue;
+        bool score = !strcmp(unit->name, RP_BASELINE_SCORE), lacks = false;
+        for (size_t i = 0; i < other->n && score; i++) lacks |= !isfinite(other->row[i].score);
+        if (lacks || (!score && unit->width > 3 && !has_parts(other)))
+            return rp_fail(err, RP_EARG, "transfer: the other store has no %s for the view '%s'",
+                           score ? "scores" : "tokens of query and document", unit->name);
     }
-    free(x);
+    return RP_OK;
+}
+
+/* Puts the other store's labels in the order of the first's. */
+static rp_status match_labels(rp_labels *to, const rp_job *job, rp_labels *from, rp_error *err)
+{
+    size_t n = job->labels.n;
+    *to = (rp_labels){n, from->rows, rp_alloc(n, sizeof *to->name), rp_alloc(n, sizeof *to->y)};
+    if (!to->name || !to->y) return rp_fail_memory(err, n * sizeof *to->y);
+    for (size_t p = 0; p < n; p++) {
+        size_t k = 0;
+        while (k < from->n && (!from->name[k] || strcmp(from->name[k], job->labels.name[p]))) k++;
+        if (k == from->n)
+            return rp_fail(err, RP_EARG, "transfer: '%s' has no label '%s'",
+                           job->options->transfer_features, job->labels.name[p]);
+        to->name[p] = from->name[k], to->y[p] = from->y[k];
+        from->name[k] = NULL, from->y[k] = NULL;
+    }
+    return RP_OK;
+}
+
+static rp_status transfer_plans(rp_job *job, size_t sound, rp_error *err)
+{
+    size_t n = job->nplans;
+    rp_status status =
+        rp_rows_split(&job->other_rows, job->options->folds, job->options->inner, err);
+    if (status) return status;
+    job->plan[n] = (rp_plan){.name = "transfer", .method = job->plan[sound].method};
+    status = rp_plan_init(&job->plan[n + 1], "sound", job->options, &job->other_rows,
+                          &job->other_labels, err);
+    if (status) return status;
+    job->plan[n + 1].name = "refit";
+    job->nplans += 2;
+    return RP_OK;
+}
+
+rp_status rp_job_transfer(rp_job *job, const rp_source *other, rp_error *err)
+{
+    const rp_probe_options *o = job->options;
+    rp_labels labels = {0};
+    size_t sound = rp_job_sound(job);
+    if (sound == SIZE_MAX)
+        return rp_fail(err, RP_EARG,
+                       "transfer needs the protocol 'sound': what it fits is carried");
+    rp_status status = match_views(job, other, err);
+    if (!status) status = match_baselines(job, other, err);
+    if (!status) status = rp_rows_init(&job->other_rows, other, o->seed, err);
+    if (!status)
+        status = rp_labels_load(&labels, &job->other_rows, o->transfer_features, o->select,
+                                o->controls, job->host, err);
+    if (!status) status = match_labels(&job->other_labels, job, &labels, err);
+    if (!status) status = transfer_plans(job, sound, err);
+    if (!status) job->other = other;
+    rp_labels_release(&labels);
     return status;
 }
 
-/* As many workers as threads, units and memory allow. */
-static int count_workers(const rp_job *job)
+/* ---- what is kept ---- */
+
+bool rp_unit_is_baseline(const rp_unit *unit)
 {
-    double need = 0, have = .7 * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    for (size_t u = 0; u < job->nunits; u++)
-        for (size_t i = 0; i < job->nplans; i++)
-            need = fmax(need, rp_unit_memory(&job->plan[i], job->rows.n, job->unit[u].width,
-                                             job->labels.n));
-    double most = job->options->threads > 0 ? job->options->threads : omp_get_max_threads();
-    if (need > have)
-        rp_host_warn(job->host, "a layer needs about %.1f GB, the machine has %.1f GB for it",
-                     need / 1e9, have / 1e9);
-    double fit = fmin(fmin(most, (double)job->nunits), floor(have / need));
-    return fit >= 1 ? (int)fit : 1;
+    return unit->view == SIZE_MAX;
 }
 
-rp_status rp_job_run(rp_job *job, rp_error *err)
+bool rp_job_skips(const rp_job *job, size_t unit, size_t label)
 {
-    shared sh = {0};
-    long nunits = (long)job->nunits;
-    rp_status status = rp_host_progress(job->host, "probes", 0, job->nunits * job->nplans, err);
-    if (status) return status;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(count_workers(job))
-    for (long u = 0; u < nunits; u++) {
-        if (stopped(&sh)) continue;
-        rp_error error = {0};
-        rp_status s = run_unit(job, (size_t)u, &sh, &error);
-        if (s) fail(&sh, (size_t)u, s, &error);
-    }
-    if (sh.status) return rp_fail(err, sh.status, "%s", sh.error.text);
-    return rp_host_progress(job->host, "probes", job->nunits * job->nplans,
-                            job->nunits * job->nplans, err);
+    return !strcmp(job->unit[unit].name, RP_BASELINE_SCORE) &&
+           !strcmp(job->labels.name[label], "ranker.score");
+}
+
+size_t rp_job_sound(const rp_job *job)
+{
+    for (size_t i = 0; i < job->nplans; i++)
+        if (!strcmp(job->plan[i].name, "sound")) return i;
+    return SIZE_MAX;
+}
+
+rp_unit_shape rp_job_shape(const rp_job *job, size_t plan, size_t unit)
+{
+    const rp_probe_options *o = job->options;
+    const rp_plan *p = &job->plan[plan];
+    bool base = rp_unit_is_baseline(&job->unit[unit]), other = rp_job_is_other(job, plan);
+    bool sound = !strcmp(p->name, "sound") || !strcmp(p->name, "refit");
+    bool fitted = strcmp(p->name, "transfer") != 0;
+    const rp_rows *rows = other ? &job->other_rows : &job->rows;
+    unsigned want = 0;
+    if (o->differences && !base) want |= RP_WANT_SUMS;
+    if (o->permutations && sound && p->method == RP_RIDGE) want |= RP_WANT_NULL;
+    if (o->predictions || (base && job->gains && fitted)) want |= RP_WANT_PREDICTIONS;
+    if (fitted && (o->coefficients || (o->units && sound && !base) || (job->other && !other)))
+        want |= RP_WANT_COEFFICIENTS;
+    if (o->units && sound && !base) want |= RP_WANT_FREQUENCY;
+    if (o->ksparse && sound && !base) want |= RP_WANT_CURVE;
+    return (rp_unit_shape){want,           job->labels.n,         rows->n,
+                           rows->nqueries, job->unit[unit].width, o->permutations + 1};
 }

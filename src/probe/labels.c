@@ -19,6 +19,11 @@ void rp_labels_release(rp_labels *labels)
     *labels = (rp_labels){0};
 }
 
+bool rp_label_is_control(const char *name)
+{
+    return !strncmp(name, "control.", 8);
+}
+
 /* The next label, all zero; NULL when memory is refused. */
 static double *add(rp_labels *labels, const char *name)
 {
@@ -105,6 +110,13 @@ static bool scores_finite(const rp_rows *rows)
     return true;
 }
 
+static bool has_token_control(const rp_rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        if (!isfinite(rows->row[i].token_control)) return false;
+    return true;
+}
+
 /* Takes back a `grade` without any judgement: `features` had no qrels. */
 static void drop_empty_grade(rp_labels *labels)
 {
@@ -154,6 +166,17 @@ static rp_status check_free(const rp_labels *labels, const char *name, const cha
     return RP_OK;
 }
 
+static rp_status add_token_control(rp_labels *labels, const rp_rows *rows, const char *path,
+                                   rp_error *err)
+{
+    rp_status status = check_free(labels, "control.token", path, err);
+    if (status) return status;
+    double *token = add(labels, "control.token");
+    if (!token) return rp_fail_memory(err, rows->n * sizeof *token);
+    for (size_t i = 0; i < rows->n; i++) token[i] = rows->row[i].token_control;
+    return RP_OK;
+}
+
 static rp_status add_controls(rp_labels *labels, const rp_rows *rows, const char *path,
                               rp_error *err)
 {
@@ -167,7 +190,7 @@ static rp_status add_controls(rp_labels *labels, const rp_rows *rows, const char
         query[i] = normal(rows->seed, rp_split_query_key(rows->seed, qid, SALT_CONTROL_QUERY));
         pair[i] = normal(rows->seed ^ SALT_CONTROL_PAIR, rows->key[i]);
     }
-    return RP_OK;
+    return has_token_control(rows) ? add_token_control(labels, rows, path, err) : RP_OK;
 }
 
 /* Every element of `select` must name something. */
@@ -194,8 +217,8 @@ rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *pat
     bool score = scores_finite(rows);
     rp_status status = rp_table_read(&table, path, err);
     if (status) return status;
-    labels->name = rp_alloc(rp_table_columns(table) + 3, sizeof *labels->name);
-    labels->y = rp_alloc(rp_table_columns(table) + 3, sizeof *labels->y);
+    labels->name = rp_alloc(rp_table_columns(table) + 4, sizeof *labels->name);
+    labels->y = rp_alloc(rp_table_columns(table) + 4, sizeof *labels->y);
     if (!labels->name || !labels->y) {
         status = rp_fail_memory(err, rp_table_columns(table) * sizeof *labels->y);
         goto done;

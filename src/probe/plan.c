@@ -8,16 +8,11 @@
 
 enum { LEAST_ROWS = 5000, PAPER_BINS = 10 };
 
-bool rp_label_constant(double mean, double sd)
-{
-    return !(sd > 0) || sd < 1e-9 * fabs(mean);
-}
-
 void rp_plan_release(rp_plan *plan)
 {
     for (size_t g = 0; plan->group && g < plan->ngroups; g++) {
         free(plan->group[g].label), free(plan->group[g].row);
-        free(plan->group[g].part);
+        free(plan->group[g].cell);
     }
     for (size_t p = 0; plan->balance && p < plan->nlabels; p++) free(plan->balance[p]);
     free(plan->group), free(plan->constant), free(plan->balance);
@@ -33,8 +28,8 @@ typedef struct place {
 static int compare(const void *a, const void *b)
 {
     const place *p = a, *q = b;
-    if (p->inner != q->inner) return p->inner < q->inner ? -1 : 1;
     if (p->outer != q->outer) return p->outer < q->outer ? -1 : 1;
+    if (p->inner != q->inner) return p->inner < q->inner ? -1 : 1;
     if (p->query != q->query) return p->query < q->query ? -1 : 1;
     if (p->key != q->key) return p->key < q->key ? -1 : 1;
     return p->row < q->row ? -1 : p->row > q->row;
@@ -63,23 +58,25 @@ static void split_code(place *v, size_t n)
     for (size_t i = 0; i < n; i++) v[i].outer = i < n - test, v[i].inner = 0;
 }
 
-static rp_status cut_parts(rp_group *group, const place *v, rp_error *err)
+static rp_status cut_cells(rp_group *group, const place *v, size_t n, rp_error *err)
 {
-    size_t n = group->n, parts = n > 0;
+    size_t cells = n > 0, at = 0;
     for (size_t i = 1; i < n; i++)
-        parts += v[i].outer != v[i - 1].outer || v[i].inner != v[i - 1].inner;
-    group->part = rp_alloc(parts, sizeof *group->part);
-    if (parts && !group->part) return rp_fail_memory(err, parts * sizeof *group->part);
+        cells += v[i].outer != v[i - 1].outer || v[i].inner != v[i - 1].inner;
+    group->cell = rp_alloc(cells, sizeof *group->cell);
+    if (!group->cell) return rp_fail_memory(err, cells * sizeof *group->cell);
     for (size_t i = 0; i < n; i++) {
         if (!i || v[i].outer != v[i - 1].outer || v[i].inner != v[i - 1].inner)
-            group->part[group->nparts++] = (rp_part){i, i, v[i].outer, v[i].inner};
-        group->part[group->nparts - 1].end = i + 1;
+            group->cell[at++] = (rp_cell){i, i, v[i].outer, v[i].inner};
+        group->cell[at - 1].end = i + 1;
         group->row[i] = v[i].row;
     }
+    group->folds.cell = group->cell;
+    group->folds.ncells = cells;
     return RP_OK;
 }
 
-/* Puts the rows of `keep` in part order. */
+/* Puts the rows of `keep` in the folds' order. */
 static rp_status arrange(rp_group *group, const rp_plan *plan, const rp_rows *rows,
                          const bool *keep, rp_error *err)
 {
@@ -88,15 +85,17 @@ static rp_status arrange(rp_group *group, const rp_plan *plan, const rp_rows *ro
     place *v = rp_alloc(n, sizeof *v);
     group->row = rp_alloc(n, sizeof *group->row);
     group->label = rp_alloc(plan->nlabels, sizeof *group->label);
-    group->n = n;
     if (!v || !group->row || !group->label) {
         free(v);
         return rp_fail_memory(err, n * sizeof *v);
     }
+    group->folds =
+        (rp_folds){.n = n, .row = group->row, .nouter = plan->outer, .ninner = plan->inner};
     size_t at = 0;
     for (size_t i = 0; i < rows->n; i++) {
         size_t q = rows->query[i];
-        if (keep[i]) v[at++] = (place){rows->key[i], i, q, rows->outer[q], rows->inner[q]};
+        int inner = plan->inner ? rows->inner[q] : 0;
+        if (keep[i]) v[at++] = (place){rows->key[i], i, q, rows->outer[q], inner};
     }
     if (plan->outer == 1) {
         qsort(v, n, sizeof *v, by_key);
@@ -106,7 +105,7 @@ static rp_status arrange(rp_group *group, const rp_plan *plan, const rp_rows *ro
             split_code(v, n);
     }
     qsort(v, n, sizeof *v, compare);
-    rp_status status = cut_parts(group, v, err);
+    rp_status status = cut_cells(group, v, n, err);
     free(v);
     return status;
 }
@@ -115,8 +114,8 @@ static bool same_rows(const rp_group *group, const bool *keep, size_t n)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) kept += keep[i];
-    if (kept != group->n) return false;
-    for (size_t i = 0; i < group->n; i++)
+    if (kept != group->folds.n) return false;
+    for (size_t i = 0; i < group->folds.n; i++)
         if (!keep[group->row[i]]) return false;
     return true;
 }
@@ -188,6 +187,7 @@ rp_status rp_plan_init(rp_plan *plan, const char *name, const rp_probe_options *
         *plan = (rp_plan){.name = "sound",
                           .method = strcmp(o->method, "lasso") ? RP_RIDGE : RP_LASSO,
                           .standardise = true,
+                          .l1_ratio = o->l1_ratio,
                           .penalty = o->penalty,
                           .outer = o->folds,
                           .inner = fixed ? 0 : o->inner};
@@ -196,6 +196,7 @@ rp_status rp_plan_init(rp_plan *plan, const char *name, const rp_probe_options *
         *plan = (rp_plan){.name = "paper-text",
                           .method = RP_LASSO,
                           .standardise = true,
+                          .l1_ratio = 1,
                           .penalty = .1,
                           .outer = 1,
                           .inner = 5};

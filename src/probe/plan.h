@@ -1,29 +1,21 @@
 /*
  * A protocol, laid out over the rows: which rows a label is fitted on, in which order they stand so
- * that every training and test set is a few contiguous ranges, and how the penalty is found.
- *
- * A part is a range of rows with an outer and an inner label. The probe held out for outer fold o
- * is fitted on all parts of the other outer folds (0 <= outer != o) and scored on the parts of o;
- * the penalty is chosen by leaving out the training rows with inner label 0, 1, ... in turn. The
- * paper's protocols have one outer fold, 0, its test rows; their training rows are outer 1; outer
- * -1 is never used.
+ * that every training and test set is a few contiguous cells (solver/design.h), and how the penalty
+ * is found. The paper's protocols have one outer fold, 0, their test rows; their training rows are
+ * outer 1; outer -1 is never used.
  */
 #ifndef RP_PROBE_PLAN_H
 #define RP_PROBE_PLAN_H
 
 #include "probe/rows.h"
-
-typedef struct rp_part {
-    size_t first, end;
-    int outer, inner;
-} rp_part;
+#include "solver/design.h"
 
 /* Labels with the same rows. */
 typedef struct rp_group {
     size_t nlabels, *label; /* indices into rp_labels */
-    size_t n, *row;         /* [n] rows in part order */
-    size_t nparts;
-    rp_part *part;
+    size_t *row;            /* [folds.n] */
+    rp_cell *cell;          /* [folds.ncells] */
+    rp_folds folds;         /* over row and cell */
 } rp_group;
 
 typedef enum rp_method { RP_RIDGE, RP_LASSO } rp_method;
@@ -32,10 +24,11 @@ typedef struct rp_plan {
     const char *name; /* "sound", "paper-text", "paper-code" */
     rp_method method;
     bool standardise;
-    double penalty; /* NaN: chosen among `npenalties` by the inner folds */
-    bool per_row;   /* the penalty is divided by the number of training rows (sklearn's alpha) */
-    size_t outer;   /* outer folds */
-    size_t inner;   /* inner folds; 0: none. With a fixed penalty they only give r2_cv */
+    double l1_ratio; /* of the lasso */
+    double penalty;  /* NaN: chosen among `npenalties` by the inner folds */
+    bool per_row;    /* the penalty is divided by the number of training rows (sklearn's alpha) */
+    size_t outer;    /* outer folds */
+    size_t inner;    /* inner folds; 0: none. With a fixed penalty they only give r2_cv */
     size_t ngroups;
     rp_group *group;
     bool *constant; /* [labels] not probed at all: no two values */
@@ -47,8 +40,5 @@ typedef struct rp_plan {
 rp_status rp_plan_init(rp_plan *plan, const char *name, const rp_probe_options *o,
                        const rp_rows *rows, const rp_labels *labels, rp_error *err);
 void rp_plan_release(rp_plan *plan);
-
-/* A label whose deviation is below 1e-9 of its mean is as good as constant. */
-bool rp_label_constant(double mean, double sd);
 
 #endif

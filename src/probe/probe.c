@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/comm.h"
 #include "base/io.h"
 #include "base/memory.h"
 #include "probe/job.h"
@@ -16,32 +17,60 @@ void rp_probe_options_init(rp_probe_options *o)
                             .protocols = "sound",
                             .method = "ridge",
                             .penalty = NAN,
+                            .l1_ratio = 1,
                             .folds = 5,
                             .inner = 5,
                             .bootstrap = 2000,
+                            .permutations = 1000,
                             .controls = true,
                             .balance = -1,
+                            .gains = "length,score",
+                            .stability = 50,
+                            .pfer = 1,
                             .seed = 1,
                             .output = "-"};
 }
 
-static rp_status read_layer(void *arg, float *x, size_t view, size_t layer, rp_error *err)
+static rp_status read_rows(void *arg, float *x, size_t view, size_t layer, const size_t *row,
+                           size_t n, rp_error *err)
 {
-    return rp_store_read(arg, x, view, layer, err);
+    return rp_store_read_rows(arg, x, view, layer, row, n, err);
 }
 
-static rp_status open_source(rp_source *source, rp_store *store, rp_error *err)
+static void forget(void *arg, size_t view, size_t layer)
 {
-    rp_store_view *view = rp_alloc(rp_store_views(store), sizeof *view);
-    source->view = view;
-    source->nviews = rp_store_views(store);
-    source->n = rp_store_rows(store);
-    source->arg = store;
-    source->read = read_layer;
-    source->row = source->n ? rp_store_row_at(store, 0) : NULL; /* rows are contiguous */
+    rp_store_forget(arg, view, layer);
+}
+
+/* A store as a source. */
+typedef struct opened {
+    rp_store *store;
+    rp_source source;
+    char manifest[RP_STORE_PATH];
+} opened;
+
+static void opened_release(opened *o)
+{
+    free((void *)o->source.view);
+    rp_store_free(o->store);
+}
+
+static rp_status opened_init(opened *o, const char *dir, rp_error *err)
+{
+    rp_source *source = &o->source;
+    rp_status status = rp_store_open(&o->store, dir, err);
+    if (status) return status;
+    rp_store_view *view = rp_alloc(rp_store_views(o->store), sizeof *view);
+    *source = (rp_source){.n = rp_store_rows(o->store),
+                          .nviews = rp_store_views(o->store),
+                          .view = view,
+                          .arg = o->store,
+                          .read = read_rows,
+                          .forget = forget};
+    source->row = source->n ? rp_store_row_at(o->store, 0) : NULL; /* rows are contiguous */
     if (!view) return rp_fail_memory(err, source->nviews * sizeof *view);
-    for (size_t v = 0; v < source->nviews; v++) view[v] = *rp_store_view_at(store, v);
-    return RP_OK;
+    for (size_t v = 0; v < source->nviews; v++) view[v] = *rp_store_view_at(o->store, v);
+    return rp_path_join(o->manifest, sizeof o->manifest, dir, RP_STORE_MANIFEST, err);
 }
 
 /* The store's settings - model, template and all - as one line of JSON. */
@@ -66,33 +95,65 @@ static rp_status check_writable(const char *path, rp_error *err)
     return status;
 }
 
-rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err)
+/* No output may be an input or another output, and all must be writable. */
+static rp_status check_outputs(const rp_probe_options *o, rp_error *err)
 {
-    rp_store *store = NULL;
-    rp_source source = {0};
-    rp_job job = {0};
-    char manifest[RP_STORE_PATH], *about = NULL;
+    const char *const out[] = {o->output, o->predictions, o->coefficients,
+                               o->units,  o->differences, o->ksparse};
+    const char *const in[] = {o->features, o->transfer_features};
+    size_t n = sizeof out / sizeof *out;
+    rp_status status = RP_OK;
+    for (size_t i = 0; i < n && !status; i++) {
+        status = rp_out_check(out[i], in, sizeof in / sizeof *in, err);
+        for (size_t k = 0; k < i && !status; k++) status = rp_out_distinct(out[i], out[k], err);
+    }
+    for (size_t i = 0; i < n && !status && !rp_comm_world()->rank; i++)
+        status = check_writable(out[i], err);
+    return status;
+}
+
+static rp_status add_transfer(rp_job *job, opened *other, rp_error *err)
+{
+    uint64_t sum;
+    if (!job->options->transfer) return RP_OK;
+    rp_status status = opened_init(other, job->options->transfer, err);
+    if (!status) status = rp_job_transfer(job, &other->source, err);
+    if (!status) status = rp_checksum_path(&sum, other->manifest, err);
+    if (!status) job->fingerprint = rp_checksum_bytes(&sum, sizeof sum, job->fingerprint);
+    return status;
+}
+
+static rp_status prepare(rp_job *job, opened *own, opened *other, const rp_probe_options *o,
+                         const rp_host *host, rp_error *err)
+{
     rp_status status;
     if (!o->store || !o->features || !o->output)
         return rp_fail(err, RP_EARG, "a probe needs a store, features and an output");
-    if ((status = rp_out_check(o->output, &o->features, 1, err))) return status;
-    if ((status = rp_out_check(o->predictions, &o->features, 1, err))) return status;
-    if ((status = rp_out_distinct(o->output, o->predictions, err))) return status;
-    if ((status = check_writable(o->output, err))) return status;
-    if ((status = check_writable(o->predictions, err))) return status;
-    if ((status = rp_store_open(&store, o->store, err))) return status;
-    if ((status = open_source(&source, store, err))) goto done;
-    status = rp_path_join(manifest, sizeof manifest, o->store, RP_STORE_MANIFEST, err);
+    if ((status = check_outputs(o, err))) return status;
+    if ((status = opened_init(own, o->store, err))) return status;
+    if ((status = rp_job_init(job, &own->source, o, host, err))) return status;
+    if ((status = rp_checksum_path(&job->fingerprint, own->manifest, err))) return status;
+    return add_transfer(job, other, err);
+}
+
+rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err)
+{
+    opened own = {0}, other = {0};
+    rp_job job = {0};
+    rp_host quiet = host ? *host : (rp_host){0};
+    char *about = NULL;
+    quiet.warn = quiet.note = NULL;
+    if (rp_comm_world()->rank) host = &quiet; /* the first process says it */
+    rp_status status = rp_comm_agree(prepare(&job, &own, &other, o, host, err), err);
     if (status) goto done;
-    if ((status = rp_job_init(&job, &source, o, host, err))) goto done;
-    job.about = about = describe(manifest);
+    job.about = about = describe(own.manifest);
     if ((status = rp_job_run(&job, err))) goto done;
-    const char *inputs[] = {manifest, o->features};
-    status = rp_job_write(&job, inputs, 2, err);
+    const char *inputs[] = {own.manifest, o->features, o->transfer ? other.manifest : NULL,
+                            o->transfer_features};
+    status = rp_job_write(&job, inputs, sizeof inputs / sizeof *inputs, err);
 done:
     rp_job_release(&job);
-    free((void *)source.view);
+    opened_release(&own), opened_release(&other);
     free(about);
-    rp_store_free(store);
     return status;
 }

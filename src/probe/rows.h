@@ -7,15 +7,19 @@
 
 #include "base/error.h"
 
-/* Where x comes from. In the product a store; in tests an array. read() is called by several
- * threads at a time, each with its own x. */
+/* Where x comes from. In the product a store; in tests an array. read() decodes rows that are asked
+ * for and is called by several threads at a time. */
 typedef struct rp_source {
     size_t n;                /* rows */
     const rp_store_row *row; /* [n] */
     size_t nviews;
     const rp_store_view *view; /* [nviews] */
     void *arg;
-    rp_status (*read)(void *arg, float *x, size_t view, size_t layer, rp_error *err);
+    /* x [m, width] <- the rows row[m] */
+    rp_status (*read)(void *arg, float *x, size_t view, size_t layer, const size_t *row, size_t m,
+                      rp_error *err);
+    void (*forget)(void *arg, size_t view,
+                   size_t layer); /* it is no longer wanted; NULL: nothing */
 } rp_source;
 
 typedef struct rp_rows {
@@ -40,12 +44,14 @@ typedef struct rp_labels {
 } rp_labels;
 /* The columns of features.tsv that `select` names, joined with the rows on (qid, docid); then
  * `ranker.score` (the rows' own scores) when they are finite and selected; then the controls:
- * `control.query_id`, a random normal a query, and `control.pair`, one a pair. A row without
- * features is RP_EFORMAT; features of other pairs are ignored with a warning; an empty, "nan" or
- * (for `grade`) negative cell is a missing value. */
+ * `control.query_id`, a random normal a query, `control.pair`, one a pair, and `control.token`, the
+ * rows' token controls, when all have one. A row without features is RP_EFORMAT; features of other
+ * pairs are ignored with a warning; an empty, "nan" or (for `grade`) negative cell is a missing
+ * value. */
 rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *path,
                          const char *select, bool controls, const rp_host *host, rp_error *err);
 void rp_labels_release(rp_labels *labels);
+bool rp_label_is_control(const char *name); /* control.*: a yardstick, no finding */
 
 /* Draws evenly from a label's range: keep[rows] <- which rows (among those with a finite y[rows])
  * are kept. Bins of equal width between the 1st and the 99th percentile, values beyond in the

@@ -1,13 +1,16 @@
 #include "probe/score.h"
 
 #include <cblas.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "probe/quantile.h"
 
-enum { SUMS = 4, BLOCK = 64 };
+enum { SUMS = RP_SCORE_SUMS, BLOCK = 128, CHUNK = 32 }; /* draws, sets a matrix product */
 enum { SSE_WITHIN, SSE_BETWEEN, SST_WITHIN, SST_BETWEEN };
 
 typedef struct ratios {
@@ -31,6 +34,7 @@ static ratios ratios_of(const double *s, double scale)
 static void query_sums(double *s, const double *y, const double *f, const double *base, size_t m)
 {
     double my = 0, me = 0, mb = 0;
+    for (int k = 0; k < SUMS; k++) s[k] = 0;
     for (size_t i = 0; i < m; i++) my += y[i], me += y[i] - f[i], mb += y[i] - base[i];
     my /= (double)m, me /= (double)m, mb /= (double)m;
     for (size_t i = 0; i < m; i++) {
@@ -54,90 +58,189 @@ static double mean_tau(const rp_scored *in, size_t p, double *scratch)
     return defined ? sum / (double)defined : NAN;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
+/* draw[n] is reordered, its NaNs are left out. */
 static void interval(double *lo, double *hi, double *draw, size_t n)
 {
+    size_t defined = 0;
+    for (size_t b = 0; b < n; b++)
+        if (!isnan(draw[b])) draw[defined++] = draw[b];
     *lo = *hi = NAN;
-    if (n < 2) return;
-    qsort(draw, n, sizeof *draw, ascending);
-    for (int side = 0; side < 2; side++) {
-        double at = (side ? .975 : .025) * (double)(n - 1);
-        size_t i = (size_t)at;
-        double next = i + 1 < n ? draw[i + 1] : draw[i];
-        *(side ? hi : lo) = draw[i] + (at - (double)i) * (next - draw[i]);
-    }
+    if (defined < 2) return;
+    *lo = rp_quantile(draw, defined, .025);
+    *hi = rp_quantile(draw, defined, .975);
 }
 
-/* total[draws, P * SUMS] <- the sums of resampled queries. */
-static rp_status resample(double *total, const double *sums, const rp_scored *in, size_t draws,
-                          uint64_t seed, rp_error *err)
+/* What resampling queries does to sets of sums. */
+typedef struct resampled {
+    size_t n, nsets, nqueries;
+    double *r2, *within; /* [nsets, n] */
+    double *scale;       /* [nsets] SST of all queries */
+    ratios *all;         /* [nsets] of all queries */
+} resampled;
+
+static void resampled_release(resampled *d)
 {
-    size_t Q = in->nqueries, wide = in->nlabels * SUMS;
-    double *count = rp_alloc(BLOCK * Q, sizeof *count);
-    if (!count) return rp_fail_memory(err, BLOCK * Q * sizeof *count);
-    for (size_t first = 0; first < draws; first += BLOCK) {
-        size_t m = draws - first < BLOCK ? draws - first : BLOCK;
-        for (size_t i = 0; i < m * Q; i++) count[i] = 0;
-        for (size_t b = 0; b < m; b++) {
-            rp_rng rng;
-            rp_rng_init(&rng, seed, first + b);
-            for (size_t q = 0; q < Q; q++) count[b * Q + rp_rng_below(&rng, Q)]++;
-        }
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)wide, (int)Q, 1, count,
-                    (int)Q, sums, (int)wide, 0, total + first * wide, (int)wide);
+    free(d->r2), free(d->scale), free(d->all);
+}
+
+static rp_status resampled_init(resampled *d, const double *const *sums, rp_error *err)
+{
+    size_t wanted = 2 * d->nsets * d->n;
+    d->r2 = rp_alloc(wanted ? wanted : 1, sizeof *d->r2);
+    d->scale = rp_alloc(d->nsets, sizeof *d->scale);
+    d->all = rp_alloc(d->nsets, sizeof *d->all);
+    if (!d->r2 || !d->scale || !d->all) return rp_fail_memory(err, wanted * sizeof *d->r2);
+    d->within = d->r2 + d->nsets * d->n;
+    for (size_t s = 0; s < d->nsets; s++) {
+        double all[SUMS] = {0};
+        for (size_t i = 0; i < d->nqueries * SUMS; i++) all[i % SUMS] += sums[s][i];
+        d->scale[s] = all[SST_WITHIN] + all[SST_BETWEEN];
+        d->all[s] = ratios_of(all, d->scale[s]);
     }
-    free(count);
     return RP_OK;
 }
 
-static void intervals(rp_score_row *out, const double *total, size_t p, size_t nlabels,
-                      size_t draws, double scale, double *r2, double *within)
+/* count[Q] <- how often each query is drawn. A 64-bit word gives two draws by the high bits of a
+ * product: a query's probability is off by Q / 2^32 of itself, far below what draws can show. */
+static void draw_counts(double *count, size_t Q, uint64_t seed, size_t draw)
 {
-    size_t n = 0, nw = 0;
-    for (size_t b = 0; b < draws; b++) {
-        ratios r = ratios_of(total + (b * nlabels + p) * SUMS, scale);
-        if (!isnan(r.r2)) r2[n++] = r.r2;
-        if (!isnan(r.within) && !isnan(out->within)) within[nw++] = r.within;
+    rp_rng rng;
+    rp_rng_init(&rng, seed, draw);
+    memset(count, 0, Q * sizeof *count);
+    for (size_t q = 0; q < Q; q += 2) {
+        uint64_t word = rp_rng_next(&rng);
+        count[(word >> 32) * Q >> 32]++;
+        if (q + 1 < Q) count[(word & UINT32_MAX) * Q >> 32]++;
     }
-    interval(&out->r2_lo, &out->r2_hi, r2, n);
-    interval(&out->within_lo, &out->within_hi, within, nw);
 }
 
-rp_status rp_score_compute(rp_score_row *out, const rp_scored *in, size_t draws, uint64_t seed,
-                           rp_error *err)
+/* The ratios of draws first..first + m of sets s..s + wide. packed [Q, wide * SUMS] and total [m,
+ * wide * SUMS] are scratch. */
+static void resample_block(resampled *d, const double *count, const double *const *sums,
+                           size_t first, size_t m, size_t s, size_t wide, double *packed,
+                           double *total)
 {
-    size_t P = in->nlabels, Q = in->nqueries, wide = P * SUMS;
-    double *sums = rp_alloc(Q * wide, sizeof *sums), *total = rp_alloc(draws * wide, sizeof *total);
-    double *scratch = rp_alloc(3 * in->n + 2 * draws, sizeof *scratch);
+    size_t Q = d->nqueries, columns = wide * SUMS;
+    for (size_t c = 0; c < wide; c++)
+        for (size_t q = 0; q < Q; q++)
+            memcpy(packed + q * columns + c * SUMS, sums[s + c] + q * SUMS, SUMS * sizeof *packed);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)columns, (int)Q, 1, count,
+                (int)Q, packed, (int)columns, 0, total, (int)columns);
+    for (size_t b = 0; b < m; b++)
+        for (size_t c = 0; c < wide; c++) {
+            ratios r = ratios_of(total + b * columns + c * SUMS, d->scale[s + c]);
+            d->r2[(s + c) * d->n + first + b] = r.r2;
+            d->within[(s + c) * d->n + first + b] = isnan(d->all[s + c].within) ? NAN : r.within;
+        }
+}
+
+static rp_status resample(resampled *d, const double *const *sums, uint64_t seed, rp_error *err)
+{
+    size_t Q = d->nqueries, columns = (d->nsets < CHUNK ? d->nsets : CHUNK) * SUMS;
+    if (!d->n) return RP_OK;
+    if (Q > INT_MAX) return rp_fail(err, RP_EARG, "%zu queries are too many to resample", Q);
+    double *count = rp_alloc(BLOCK * Q, sizeof *count);
+    double *packed = rp_alloc(Q * columns, sizeof *packed);
+    double *total = rp_alloc(BLOCK * columns, sizeof *total);
     rp_status status = RP_OK;
-    if (!sums || !total || !scratch) {
-        status = rp_fail_memory(err, (Q + draws) * wide * sizeof *sums);
+    if (!count || !packed || !total) {
+        status = rp_fail_memory(err, (BLOCK + columns) * Q * sizeof *count);
         goto done;
     }
-    for (size_t p = 0; p < P; p++)
-        for (size_t q = 0; q < Q; q++) {
-            size_t at = p * in->n + in->first[q];
-            query_sums(sums + (q * P + p) * SUMS, in->y + at, in->f + at, in->base + at,
-                       in->first[q + 1] - in->first[q]);
+    for (size_t first = 0; first < d->n; first += BLOCK) {
+        size_t m = d->n - first < BLOCK ? d->n - first : BLOCK;
+        for (size_t b = 0; b < m; b++) draw_counts(count + b * Q, Q, seed, first + b);
+        for (size_t s = 0; s < d->nsets; s += CHUNK) {
+            size_t wide = d->nsets - s < CHUNK ? d->nsets - s : CHUNK;
+            resample_block(d, count, sums, first, m, s, wide, packed, total);
         }
-    if ((status = resample(total, sums, in, draws, seed, err))) goto done;
-    for (size_t p = 0; p < P; p++) {
-        double all[SUMS] = {0};
-        for (size_t q = 0; q < Q; q++)
-            for (int k = 0; k < SUMS; k++) all[k] += sums[(q * P + p) * SUMS + (size_t)k];
-        double scale = all[SST_WITHIN] + all[SST_BETWEEN];
-        ratios r = ratios_of(all, scale);
-        out[p] = (rp_score_row){.r2 = r.r2, .within = r.within, .between = r.between};
-        out[p].mse = (all[SSE_WITHIN] + all[SSE_BETWEEN]) / (double)in->n;
-        out[p].tau = mean_tau(in, p, scratch);
-        intervals(&out[p], total, p, P, draws, scale, scratch, scratch + draws);
     }
 done:
-    free(sums), free(total), free(scratch);
+    free(count), free(packed), free(total);
     return status;
+}
+
+void rp_score_sums(double *sums, const rp_scored *in)
+{
+    for (size_t p = 0; p < in->nlabels; p++)
+        for (size_t q = 0; q < in->nqueries; q++) {
+            size_t at = p * in->n + in->first[q];
+            query_sums(sums + (p * in->nqueries + q) * SUMS, in->y + at, in->f + at, in->base + at,
+                       in->first[q + 1] - in->first[q]);
+        }
+}
+
+static double mean_error(const double *sums, size_t nqueries, size_t n)
+{
+    double sse = 0;
+    for (size_t q = 0; q < nqueries; q++)
+        sse += sums[q * SUMS + SSE_WITHIN] + sums[q * SUMS + SSE_BETWEEN];
+    return sse / (double)n;
+}
+
+rp_status rp_score_compute(rp_score_row *out, double *sums, const rp_scored *in, size_t ndraws,
+                           uint64_t seed, rp_error *err)
+{
+    size_t P = in->nlabels, Q = in->nqueries;
+    resampled d = {.n = ndraws, .nsets = P, .nqueries = Q};
+    double *own = sums ? NULL : rp_alloc(P * Q, SUMS * sizeof *own);
+    const double **set = rp_alloc(P, sizeof *set);
+    double *scratch = rp_alloc(in->n, 3 * sizeof *scratch);
+    rp_status status = RP_OK;
+    if (!sums) sums = own;
+    if (!sums || !set || !scratch) {
+        status = rp_fail_memory(err, P * Q * SUMS * sizeof *own);
+        goto done;
+    }
+    rp_score_sums(sums, in);
+    for (size_t p = 0; p < P; p++) set[p] = sums + p * Q * SUMS;
+    if ((status = resampled_init(&d, set, err)) || (status = resample(&d, set, seed, err)))
+        goto done;
+    for (size_t p = 0; p < P; p++) {
+        out[p] = (rp_score_row){.r2 = d.all[p].r2, .within = d.all[p].within};
+        out[p].between = d.all[p].between;
+        out[p].mse = mean_error(set[p], Q, in->n);
+        out[p].tau = mean_tau(in, p, scratch);
+        interval(&out[p].r2_lo, &out[p].r2_hi, d.r2 + p * ndraws, ndraws);
+        interval(&out[p].within_lo, &out[p].within_hi, d.within + p * ndraws, ndraws);
+    }
+done:
+    resampled_release(&d);
+    free(own), free(set), free(scratch);
+    return status;
+}
+
+rp_status rp_score_differences(rp_difference *out, const rp_score_pair *pair, size_t npairs,
+                               const double *const *sums, size_t nsets, size_t nqueries,
+                               size_t ndraws, uint64_t seed, rp_error *err)
+{
+    resampled d = {.n = ndraws, .nsets = nsets, .nqueries = nqueries};
+    double *r2 = rp_alloc(ndraws ? ndraws : 1, 2 * sizeof *r2), *within = r2 + ndraws;
+    rp_status status = r2 ? RP_OK : rp_fail_memory(err, 2 * ndraws * sizeof *r2);
+    if (status || (status = resampled_init(&d, sums, err)) ||
+        (status = resample(&d, sums, seed, err)))
+        goto done;
+    for (size_t i = 0; i < npairs; i++) {
+        size_t a = pair[i].a, b = pair[i].b;
+        out[i] = (rp_difference){.r2 = d.all[a].r2 - d.all[b].r2,
+                                 .within = d.all[a].within - d.all[b].within};
+        for (size_t k = 0; k < ndraws; k++) {
+            r2[k] = d.r2[a * ndraws + k] - d.r2[b * ndraws + k];
+            within[k] = d.within[a * ndraws + k] - d.within[b * ndraws + k];
+        }
+        interval(&out[i].lo, &out[i].hi, r2, ndraws);
+        interval(&out[i].within_lo, &out[i].within_hi, within, ndraws);
+    }
+done:
+    resampled_release(&d);
+    free(r2);
+    return status;
+}
+
+rp_status rp_score_difference(rp_difference *out, const double *sums_a, const double *sums_b,
+                              size_t nqueries, size_t draws, uint64_t seed, rp_error *err)
+{
+    const double *const sums[] = {sums_a, sums_b};
+    return rp_score_differences(out, &(rp_score_pair){0, 1}, 1, sums, 2, nqueries, draws, seed,
+                                err);
 }

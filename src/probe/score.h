@@ -26,10 +26,35 @@ typedef struct rp_scored {
     const double *y, *f, *base; /* [P, n] */
 } rp_scored;
 
-/* out [P]. The draws depend on seed and number of queries alone: paired across labels and layers.
- */
-rp_status rp_score_compute(rp_score_row *out, const rp_scored *in, size_t draws, uint64_t seed,
-                           rp_error *err);
+/* A query's four sums: SSE within, SSE between, SST within, SST between. */
+#define RP_SCORE_SUMS 4
+/* sums [P, Q, 4], overwritten. */
+void rp_score_sums(double *sums, const rp_scored *in);
+
+/* out [P]. sums [P, Q, 4], unless NULL, <- what rp_score_sums gives. The draws depend on seed and
+ * number of queries alone: paired across labels, layers and calls. */
+rp_status rp_score_compute(rp_score_row *out, double *sums, const rp_scored *in, size_t draws,
+                           uint64_t seed, rp_error *err);
+
+typedef struct rp_difference {
+    double r2, lo, hi;                   /* R2 of a - R2 of b; 95 % interval */
+    double within, within_lo, within_hi; /* the same of R2 within */
+} rp_difference;
+typedef struct rp_score_pair {
+    size_t a, b; /* indices into sums */
+} rp_score_pair;
+
+/* Paired differences of two probes of the same queries in the same order: of one label in two
+ * layers, of a layer and a baseline. The intervals are of the draws of rp_score_compute: what both
+ * probes owe to the queries that were drawn cancels. out, pair [npairs]; sums [nsets], each [Q, 4].
+ * NaN where one of the two is not defined. The draws are made once for all pairs; memory is 16
+ * bytes a set and draw. */
+rp_status rp_score_differences(rp_difference *out, const rp_score_pair *pair, size_t npairs,
+                               const double *const *sums, size_t nsets, size_t nqueries,
+                               size_t draws, uint64_t seed, rp_error *err);
+/* The difference of one pair. */
+rp_status rp_score_difference(rp_difference *out, const double *sums_a, const double *sums_b,
+                              size_t nqueries, size_t draws, uint64_t seed, rp_error *err);
 
 /* Kendall's tau-b of x[n] and y[n] in O(n log n) (Knight 1966); NaN when either is constant.
  * scratch holds 3 n doubles. */

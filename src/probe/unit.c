@@ -1,282 +1,105 @@
 #include "probe/unit.h"
 
-#include <cblas.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
-#include "probe/lasso.h"
-#include "probe/ridge.h"
+#include "probe/fitting.h"
+#include "solver/lasso.h"
+#include "solver/ridge.h"
 
-enum { RIDGE_PENALTIES = 17, LEAST_TRAIN = 3 };
-
-/* A group of labels on one x; every array in part order. */
-typedef struct job {
-    const rp_plan *plan;
-    const rp_rows *rows;
-    const rp_group *group;
-    rp_design d;
-    double *f, *base; /* [P, n] predictions, training means; units of the design's y */
-    bool *scored;     /* [n] */
-    bool *bad;        /* [P] undefined */
-    double *penalty, *units, *cv, *gap; /* [P, outer] */
-    size_t dead, fits;
-} job;
-
-static void job_release(job *j)
+static void fitting_release(rp_fitting *k)
 {
-    rp_design_release(&j->d);
-    free(j->f), free(j->base), free(j->scored), free(j->bad);
-    free(j->penalty), free(j->units), free(j->cv), free(j->gap);
+    rp_outcome_release(&k->oc);
+    rp_cells_release(&k->cells);
+    rp_design_release(&k->d);
 }
 
-static rp_status job_init(job *j, const rp_labels *labels, const float *x, size_t width,
-                          const char *what, rp_error *err)
+/* ---- set-up ---- */
+
+/* y of the group's labels, then the columns of the baselines. */
+static rp_status design(rp_fitting *k, rp_error *err)
 {
-    size_t P = j->group->nlabels, n = j->group->n, outer = j->plan->outer;
+    const rp_unit_in *in = k->in;
+    size_t P = k->group->nlabels, extras = 0;
+    bool ridge = in->plan->method == RP_RIDGE; /* the lasso joins matrices instead */
+    for (size_t g = 0; g < RP_GAINS; g++) {
+        if (!in->baseline[g].f) continue;
+        k->gain[k->njoints] = g;
+        k->first[k->njoints++] = extras;
+        extras += ridge ? in->baseline[g].width : 0;
+    }
+    k->first[k->njoints] = extras;
+    const double **y = rp_alloc(P + extras, sizeof *y);
+    if (!y) return rp_fail_memory(err, (P + extras) * sizeof *y);
+    for (size_t p = 0; p < P; p++) y[p] = in->labels->y[k->group->label[p]];
+    for (size_t v = 0; v < k->njoints && ridge; v++)
+        for (size_t c = k->first[v]; c < k->first[v + 1]; c++)
+            y[P + c] = in->baseline[k->gain[v]].column[c - k->first[v]];
     rp_status status =
-        rp_design_init(&j->d, j->group, labels, x, width, j->plan->standardise, what, err);
-    if (status) return status;
-    j->f = rp_alloc(P * n, 8), j->base = rp_alloc(P * n, 8);
-    j->scored = rp_alloc(n, sizeof *j->scored), j->bad = rp_alloc(P, sizeof *j->bad);
-    j->penalty = rp_alloc(P * outer, 8), j->units = rp_alloc(P * outer, 8);
-    j->cv = rp_alloc(P * outer, 8), j->gap = rp_alloc(P * outer, 8);
-    if (j->f && j->base && j->scored && j->bad && j->penalty && j->units && j->cv && j->gap)
-        return RP_OK;
-    job_release(j);
-    return rp_fail_memory(err, 2 * P * n * 8);
-}
-
-static rp_status solve(rp_fit *fit, const job *j, const rp_moments *mo, rp_error *err)
-{
-    double value[RIDGE_PENALTIES] = {j->plan->penalty};
-    rp_grid grid = {1, value};
-    if (j->plan->method == RP_LASSO) return rp_lasso_fit(fit, mo, j->plan->penalty, err);
-    if (isnan(j->plan->penalty)) /* trace(z'z / m) / D is 1: z is standardised */
-        for (grid.n = 0; grid.n < RIDGE_PENALTIES; grid.n++)
-            value[grid.n] = pow(10, 4 - .5 * (double)grid.n);
-    return rp_ridge_fit(fit, mo, &grid, j->plan->per_row, err);
-}
-
-static void predict(job *j, const rp_fit *fit, const rp_moments *mo, int outer)
-{
-    size_t D = j->d.width, n = j->d.n, P = j->d.labels;
-    for (size_t k = 0; k < j->group->nparts; k++) {
-        const rp_part *part = &j->group->part[k];
-        size_t first = part->first, m = part->end - first;
-        if (part->outer != outer) continue;
-        cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)m, (int)P, (int)D, 1,
-                    j->d.u + first * D, (int)D, fit->w, (int)D, 0, j->f + first, (int)n);
-        for (size_t i = first; i < part->end; i++) {
-            j->scored[i] = true;
-            for (size_t p = 0; p < P; p++) {
-                j->f[p * n + i] += fit->b[p];
-                j->base[p * n + i] = mo->set[0].ymu[p];
-            }
-        }
-    }
-}
-
-static rp_status fit_outer(job *j, int outer, rp_error *err)
-{
-    size_t P = j->d.labels, test = 0, train = 0;
-    for (size_t k = 0; k < j->group->nparts; k++) {
-        const rp_part *part = &j->group->part[k];
-        if (part->outer == outer) test += part->end - part->first;
-        if (part->outer >= 0 && part->outer != outer) train += part->end - part->first;
-    }
-    if (!test) return RP_OK;
-    if (train < LEAST_TRAIN) {
-        for (size_t p = 0; p < P; p++) j->bad[p] = true;
-        return RP_OK;
-    }
-    rp_moments mo;
-    rp_fit fit = {0};
-    rp_status status = rp_moments_init(&mo, &j->d, outer, j->plan->inner, err);
-    if (status) return status;
-    if ((status = rp_fit_init(&fit, P, j->d.width, err))) goto done;
-    if ((status = solve(&fit, j, &mo, err))) goto done;
-    predict(j, &fit, &mo, outer);
-    if (mo.set[0].dead > j->dead) j->dead = mo.set[0].dead;
-    for (size_t p = 0; p < P; p++) {
-        size_t at = p * j->plan->outer + j->fits;
-        j->bad[p] |= mo.set[0].yinv[p] == 0;
-        j->penalty[at] = fit.penalty[p], j->units[at] = (double)fit.units[p];
-        j->cv[at] = fit.cv[p], j->gap[at] = fit.gap[p];
-    }
-    j->fits++;
-done:
-    rp_fit_release(&fit);
-    rp_moments_release(&mo);
+        rp_design_init(&k->d, in->x, &k->group->folds, y, P, extras, in->plan->standardise, err);
+    free(y);
     return status;
 }
 
-/* ---- scores ---- */
-
-typedef struct place {
-    size_t query, at;
-} place;
-
-static int by_query(const void *a, const void *b)
+static rp_status outcome_init(rp_outcome *oc, const rp_fitting *k, rp_error *err)
 {
-    const place *p = a, *q = b;
-    if (p->query != q->query) return p->query < q->query ? -1 : 1;
-    return p->at < q->at ? -1 : p->at > q->at;
+    size_t P = k->d.labels, n = k->d.n, cells = k->d.folds->nouter * P;
+    *oc = (rp_outcome){.d = &k->d,
+                       .group = k->group,
+                       .penalty = rp_alloc(cells, 8),
+                       .cv = rp_alloc(cells, 8),
+                       .units = rp_alloc(cells, 8),
+                       .gap = rp_alloc(cells, 8)};
+    if (!oc->penalty || !oc->cv || !oc->units || !oc->gap) return rp_fail_memory(err, P * n * 8);
+    return RP_OK;
 }
 
-/* v [count] <- the rows (only the scored ones) query by query; first [count + 1]; returns queries.
- */
-static size_t sort_rows(place *v, size_t *first, size_t *count, const job *j, bool only_scored)
+/* ---- a group, a unit ---- */
+
+static rp_status fit_curve(rp_fitting *k, rp_error *err)
 {
-    size_t n = 0, queries = 0;
-    for (size_t i = 0; i < j->d.n; i++)
-        if (!only_scored || j->scored[i]) v[n++] = (place){j->rows->query[j->group->row[i]], i};
-    qsort(v, n, sizeof *v, by_query);
-    for (size_t i = 0; i < n; i++)
-        if (!i || v[i].query != v[i - 1].query) first[queries++] = i;
-    first[queries] = n;
-    *count = n;
-    return queries;
+    rp_curve_scorer scorer = {k->out, &k->oc, k->in};
+    return rp_sparse_run(&k->d, &k->cells, k->in->rows->seed, rp_curve_score, &scorer, k->in->host,
+                         err);
 }
 
-static double between_share(const double *y, const place *v, const size_t *first, size_t queries)
+static rp_status fit_group(rp_fitting *k, rp_error *err)
 {
-    double mean = 0, total = 0, between = 0;
-    size_t n = first[queries];
-    for (size_t i = 0; i < n; i++) mean += y[v[i].at];
-    mean /= (double)n;
-    for (size_t q = 0; q < queries; q++) {
-        double sum = 0, m = (double)(first[q + 1] - first[q]);
-        for (size_t i = first[q]; i < first[q + 1]; i++) {
-            double e = y[v[i].at] - mean;
-            sum += e, total += e * e;
-        }
-        between += sum * sum / m;
-    }
-    return total > 0 ? between / total : NAN;
+    rp_status status = design(k, err);
+    if (status) return status;
+    bool ridge = k->in->plan->method == RP_RIDGE;
+    bool gram = (ridge ? rp_ridge_primal(&k->d) : isnan(k->in->plan->penalty)) || k->out->curve;
+    if ((status = outcome_init(&k->oc, k, err))) return status;
+    if ((status = rp_cells_init(&k->cells, &k->d, gram, err))) return status;
+    if ((status = ridge ? rp_fitting_ridge(k, err) : rp_fitting_lasso(k, err))) return status;
+    if ((status = rp_outcome_score(k->out, &k->oc, k->in, err))) return status;
+    return k->out->curve ? fit_curve(k, err) : RP_OK;
 }
 
-static bool constant(const double *y, size_t n, double offset)
+rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
 {
-    double mean = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) mean += y[i] / (double)n;
-    for (size_t i = 0; i < n; i++) squares += (y[i] - mean) * (y[i] - mean);
-    double sd = sqrt(squares / (double)n);
-    return sd < 1e-9 || rp_label_constant(mean + offset, sd);
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *v, size_t n)
-{
-    if (!n) return NAN;
-    qsort(v, n, sizeof *v, ascending);
-    return n % 2 ? v[n / 2] : .5 * (v[n / 2 - 1] + v[n / 2]);
-}
-
-static void summarise(rp_result *out, const job *j, size_t p, const rp_score_row *score)
-{
-    double *penalty = j->penalty + p * j->plan->outer, *units = j->units + p * j->plan->outer;
-    double scale = j->d.yscale[p], sum = 0;
-    out->defined = true;
-    out->score = *score;
-    out->score.mse *= scale * scale;
-    out->penalty = median(penalty, j->fits);
-    out->units = median(units, j->fits);
-    out->dead = j->dead;
-    out->gap = 0;
-    for (size_t k = 0; k < j->fits; k++) {
-        sum += j->cv[p * j->plan->outer + k];
-        out->gap = fmax(out->gap, j->gap[p * j->plan->outer + k]);
-    }
-    out->cv = sum / (double)j->fits;
-}
-
-static rp_status score_group(rp_result *out, job *j, size_t draws, rp_error *err)
-{
-    size_t P = j->d.labels, n = j->d.n, count;
+    const rp_plan *plan = in->plan;
     rp_status status = RP_OK;
-    place *v = rp_alloc(n, sizeof *v);
-    size_t *first = rp_alloc(n + 1, sizeof *first);
-    double *y = rp_alloc(3 * P * n, sizeof *y);
-    rp_score_row *score = rp_alloc(P, sizeof *score);
-    if (!v || !first || !y || !score) {
-        status = rp_fail_memory(err, 3 * P * n * sizeof *y);
-        goto done;
-    }
-    size_t queries = sort_rows(v, first, &count, j, false);
-    for (size_t p = 0; p < P; p++) {
-        rp_result *r = &out[j->group->label[p]];
-        r->n = n, r->queries = queries;
-        r->eta2 = between_share(j->d.y + p * n, v, first, queries);
-    }
-    queries = sort_rows(v, first, &count, j, true);
-    if (!count || !j->fits) goto done;
-    double *f = y + P * count, *base = f + P * count;
-    for (size_t p = 0; p < P; p++)
-        for (size_t i = 0; i < count; i++) {
-            y[p * count + i] = j->d.y[p * n + v[i].at];
-            f[p * count + i] = j->f[p * n + v[i].at];
-            base[p * count + i] = j->base[p * n + v[i].at];
-        }
-    rp_scored in = {count, queries, P, first, y, f, base};
-    if ((status = rp_score_compute(score, &in, draws, j->rows->seed, err))) goto done;
-    for (size_t p = 0; p < P; p++) {
-        double offset = j->d.ymean[p] / j->d.yscale[p];
-        if (j->bad[p] || constant(y + p * count, count, offset)) continue;
-        summarise(&out[j->group->label[p]], j, p, &score[p]);
-    }
-done:
-    free(v), free(first), free(y), free(score);
-    return status;
-}
-
-static void keep_predictions(float *predictions, const job *j, size_t nrows)
-{
-    for (size_t p = 0; p < j->d.labels; p++) {
-        float *to = predictions + j->group->label[p] * nrows;
-        for (size_t i = 0; i < j->d.n && !j->bad[p]; i++)
-            if (j->scored[i])
-                to[j->group->row[i]] =
-                    (float)(j->f[p * j->d.n + i] * j->d.yscale[p] + j->d.ymean[p]);
-    }
-}
-
-static const rp_result undefined = {
-    .score = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN}, .penalty = NAN, .cv = NAN, .eta2 = NAN};
-
-rp_status rp_unit_fit(rp_result *out, float *predictions, const rp_plan *plan, const rp_rows *rows,
-                      const rp_labels *labels, const float *x, size_t width, const char *what,
-                      size_t draws, rp_error *err)
-{
-    rp_status status = RP_OK;
-    for (size_t p = 0; p < labels->n; p++) {
-        out[p] = undefined;
-        for (size_t i = 0; i < rows->n && plan->constant[p]; i++)
-            out[p].n += isfinite(labels->y[p][i]) ? 1 : 0;
-    }
-    if (predictions)
-        for (size_t i = 0; i < labels->n * rows->n; i++) predictions[i] = NAN;
+    for (size_t p = 0; p < in->labels->n; p++)
+        for (size_t i = 0; i < in->rows->n && plan->constant[p]; i++)
+            out->result[p].n += isfinite(in->labels->y[p][i]) ? 1 : 0;
     for (size_t g = 0; g < plan->ngroups && !status; g++) {
-        job j = {.plan = plan, .rows = rows, .group = &plan->group[g]};
-        if ((status = job_init(&j, labels, x, width, what, err))) return status;
-        for (size_t o = 0; o < plan->outer && !status; o++) status = fit_outer(&j, (int)o, err);
-        if (!status) status = score_group(out, &j, draws, err);
-        if (!status && predictions) keep_predictions(predictions, &j, rows->n);
-        job_release(&j);
+        rp_fitting k = {.out = out, .in = in, .group = &plan->group[g]};
+        status = fit_group(&k, err);
+        fitting_release(&k);
     }
     return status;
 }
 
 double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels)
 {
-    double n = (double)rows, D = (double)width, P = (double)labels;
-    double solver = plan->method == RP_LASSO
-                        ? rp_lasso_memory(width, plan->inner)
-                        : rp_ridge_memory(rows, width, labels, RIDGE_PENALTIES, plan->inner);
-    return 12 * n * D + 48 * n * P + 8 * (double)(4 * (plan->inner + 2)) * P * D + solver;
+    size_t cells = plan->outer * (plan->inner ? plan->inner : 1);
+    rp_folds folds = {.n = rows, .ncells = cells, .nouter = plan->outer, .ninner = plan->inner};
+    return plan->method == RP_RIDGE
+               ? rp_ridge_memory(rows, width, labels, cells, 17, omp_get_max_threads())
+               : rp_lasso_memory(rows, width, labels, &folds, isnan(plan->penalty),
+                                 omp_get_max_threads());
 }

@@ -1,11 +1,22 @@
 /*
  * One unit of probing - the x of a layer of a view - under one protocol, for every label at once.
+ * The one thing to know: rp_unit_out holds everything that is kept of it, so that it can be written
+ * to a part (parts.h) and read back; whoever fits only fills what the job made room for.
  */
 #ifndef RP_PROBE_UNIT_H
 #define RP_PROBE_UNIT_H
 
-#include "probe/design.h"
+#include "probe/plan.h"
 #include "probe/score.h"
+#include "solver/sparse.h"
+
+enum { RP_GAIN_LENGTH, RP_GAIN_SCORE, RP_GAINS }; /* over which baseline */
+enum { RP_DOCUMENT, RP_QUERY, RP_NULLS };         /* how labels are permuted */
+#define RP_CURVE_NUMBERS 6                        /* r2, its interval, r2_within, its interval */
+
+typedef struct rp_gain {
+    double value, lo, hi; /* R2 of [baseline, layer] minus R2 of the baseline; NaN: not asked for */
+} rp_gain;
 
 typedef struct rp_result {
     bool defined; /* false: the label is constant where it is fitted or scored, or has too few
@@ -18,14 +29,67 @@ typedef struct rp_result {
     double units;   /* non-zero coefficients, median over the outer folds */
     size_t n, queries; /* pairs fitted or scored, and their queries */
     size_t dead;       /* columns that hardly vary, the most of any outer fold */
+    rp_gain gain[RP_GAINS];
+    double bound; /* of expected false selections (stability selection); NaN: not asked for */
+    double q;     /* units that a half-sample selects, on average */
 } rp_result;
 
-/* out [labels]; x [rows, width]; predictions (may be NULL) [labels, rows] <- held-out predictions,
- * NaN for rows that were not scored. `what` names x in errors. */
-rp_status rp_unit_fit(rp_result *out, float *predictions, const rp_plan *plan, const rp_rows *rows,
-                      const rp_labels *labels, const float *x, size_t width, const char *what,
-                      size_t draws, rp_error *err);
-/* Bytes rp_unit_fit needs, roughly, x included. */
+/* What is kept of a unit under one protocol; arrays that were not asked for are NULL. */
+typedef struct rp_unit_out {
+    size_t labels, rows, queries, width; /* P, N, Q, D */
+    size_t draws;                        /* B + 1 */
+    rp_result *result;                   /* [P] */
+    double *sums;                        /* [P, Q, 4] of every query (score.h); NaN: not scored */
+    double *null[RP_NULLS]; /* [P, draws] r2_within, labels permuted within queries; r2_between,
+                             * whole queries permuted. Draw 0: the observed. NaN: not tested */
+    float *predictions;     /* [P, N] held-out; NaN: not scored */
+    double *coef;           /* [P, D] y = intercept + x coef, x as stored; fitted on all rows of */
+    double *intercept;      /* [P]    the label at the median penalty */
+    double *beta;           /* [P, D] coef on standardised x and y */
+    float *frequency;       /* [P, D] how often a half-sample selects the unit */
+    double *curve;          /* [P, RP_CURVES, RP_CURVE_SIZES, RP_CURVE_NUMBERS] k-sparse; NaN: the
+                             * layer has fewer units */
+} rp_unit_out;
+
+/* Which arrays. */
+typedef enum rp_unit_want {
+    RP_WANT_SUMS = 1,
+    RP_WANT_NULL = 2, /* both, the document level first */
+    RP_WANT_PREDICTIONS = 4,
+    RP_WANT_COEFFICIENTS = 8, /* coef, intercept, beta */
+    RP_WANT_FREQUENCY = 16,
+    RP_WANT_CURVE = 32
+} rp_unit_want;
+
+typedef struct rp_unit_shape {
+    unsigned want;
+    size_t labels, rows, queries, width, draws;
+} rp_unit_shape;
+
+/* Room for the arrays that are wanted, every number NaN and no label defined. */
+rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err);
+void rp_unit_out_release(rp_unit_out *out);
+
+/* A baseline that gains are wanted over, under the same protocol. */
+typedef struct rp_baseline {
+    const float *f;              /* [P, N] its held-out predictions; NULL: no gain is wanted */
+    size_t width;                /* columns of its x */
+    const double *const *column; /* [width] [N] */
+} rp_baseline;
+
+typedef struct rp_unit_in {
+    const rp_plan *plan;
+    const rp_rows *rows;
+    const rp_labels *labels;
+    const rp_matrix *x;              /* [rows, width] */
+    const rp_probe_options *options; /* method, permutations, stability ... */
+    rp_baseline baseline[RP_GAINS];
+    const rp_host *host; /* told how far the unit is; NULL: nobody */
+} rp_unit_in;
+
+/* Fills every array of *out (from rp_unit_out_init) that is there. */
+rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err);
+/* Bytes rp_unit_fit needs, roughly. */
 double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels);
 
 #endif

@@ -29,6 +29,14 @@ static void put_number(rp_html *html, double value)
     rp_html_put(html, "%n</td>", value);
 }
 
+static void put_p(rp_html *html, double p)
+{
+    char text[32];
+    put_key(html, p);
+    snprintf(text, sizeof text, "%.2g", p);
+    rp_html_put(html, "%s</td>", isnan(p) ? "\u2013" : text);
+}
+
 static void put_interval(rp_html *html, double value, double lo, double hi)
 {
     put_key(html, value);
@@ -89,9 +97,10 @@ static void put_groups(rp_page *page)
                     protocols->name[page->published]);
     rp_html_put(
         html,
-        "<th colspan=\"4\" class=\"sound\">%s</th><th colspan=\"2\" class=\"within\">%s, within "
+        "<th colspan=\"4\" class=\"sound\">%s</th><th colspan=\"%z\" class=\"within\">%s, within "
         "queries</th><th colspan=\"2\">%s, beyond</th>",
-        protocols->name[page->sound], protocols->name[page->sound], protocols->name[page->sound]);
+        protocols->name[page->sound], (size_t)(page->results->tested ? 3 : 2),
+        protocols->name[page->sound], protocols->name[page->sound]);
     for (size_t p = 0; p < protocols->n; p++)
         if (is_other(page, p))
             rp_html_put(html, "<th colspan=\"2\" class=\"published\">%s</th>", protocols->name[p]);
@@ -111,7 +120,11 @@ static void put_heads(rp_page *page)
     put_head(html, "", "R\u00b2",
              "R\u00b2 after the query means are removed, in the best layer of the sound protocol");
     put_head(html, "", "survives",
-             "the interval within queries lies above 0 and above a random number's");
+             "the interval within queries lies above 0 and above what permuted labels, or a random "
+             "number, give");
+    if (page->results->tested)
+        put_head(html, "", "p",
+                 "permutations within queries, corrected for all features and layers (max-T)");
     put_head(html, "", "input",
              "gain: R\u00b2 in the best layer minus R\u00b2 of the embedding output (layer 0)");
     put_head(html, "", "length",
@@ -155,6 +168,7 @@ static void put_row(rp_page *page, const rp_verdict *sound, size_t view)
                     sound->survives ? "yes" : "no");
     else
         rp_html_put(html, "<td data-v=\"\">\u2013</td>");
+    if (page->results->tested) put_p(html, best ? best->p_maxt : NAN);
     put_number(html, best && sound->input ? best->r2 - sound->input->r2 : NAN);
     put_number(html,
                best ? best->r2 - rp_results_baseline(res, feature, page->sound, "baseline.length")

@@ -26,6 +26,8 @@ static const struct {
     {"r2_between", offsetof(rp_result, between), false},
     {"tau", offsetof(rp_result, tau), false},
     {"eta2", offsetof(rp_result, eta2), true},
+    {"null_within", offsetof(rp_result, null_within), false},
+    {"p_document_maxt", offsetof(rp_result, p_maxt), false},
 };
 #define NUMBERS (sizeof numbers / sizeof numbers[0])
 
@@ -103,6 +105,7 @@ static rp_status read_row(reader *r, rp_result *row, size_t i, rp_error *err)
         if ((status = rp_table_number(t, i, r->number[k], value, err))) return status;
         if (isinf(*value)) *value = NAN;
     }
+    res->tested |= !isnan(row->p_maxt);
     if (!rp_view_is_baseline(rp_table_cell(t, i, r->view)) && row->layer > res->layers)
         res->layers = row->layer;
     return RP_OK;

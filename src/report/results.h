@@ -14,6 +14,7 @@ typedef struct rp_result {
     double n, queries, width;
     double r2, r2_lo, r2_hi;
     double within, within_lo, within_hi, between, tau, eta2;
+    double null_within, p_maxt; /* permutations within queries: 97.5 % quantile, max-T p value */
     const char *method, *status;
 } rp_result;
 
@@ -28,6 +29,7 @@ typedef struct rp_results {
     rp_result *row; /* [rows] sorted by feature, view, protocol, layer */
     size_t rows;
     size_t *series; /* [features * views * protocols + 1] offsets into row */
+    bool tested;    /* the table has p values of permutations */
     size_t layers;  /* largest layer of any view that is not a baseline */
 } rp_results;
 

@@ -45,12 +45,13 @@ static void judge(rp_verdict *verdict, const rp_results *res, size_t view, size_
 {
     const rp_result *best = verdict->best;
     size_t control = rp_names_find(&res->features, "control.pair");
-    verdict->null_hi = NAN;
-    if (control != SIZE_MAX) {
+    const char *name = res->protocols.name[protocol];
+    verdict->null_hi = best->null_within;
+    if (isnan(verdict->null_hi) && control != SIZE_MAX) {
         const rp_result *null = rp_results_at(res, control, view, protocol, best->layer);
         if (null) verdict->null_hi = null->within_hi;
     }
-    verdict->judged = !strncmp(res->protocols.name[protocol], "sound", 5);
+    verdict->judged = !strncmp(name, "sound", 5) || !strcmp(name, "refit");
     double floor = verdict->null_hi > 0 ? verdict->null_hi : 0;
     verdict->survives = verdict->judged && best->within_lo > floor;
 }
@@ -131,6 +132,7 @@ static void write_row(FILE *file, const rp_verdicts *verdicts, size_t f, size_t 
                               best ? best->within_lo : NAN,
                               best ? best->within_hi : NAN,
                               verdict->null_hi,
+                              best ? best->p_maxt : NAN,
                               last->r2,
                               verdict->input ? verdict->input->r2 : NAN,
                               rp_results_baseline(res, f, p, "baseline.length"),
@@ -151,7 +153,8 @@ rp_status rp_verdicts_write(const rp_verdicts *verdicts, const char *path, const
     if ((status = rp_provenance_write(out.file, &provenance, err))) goto done;
     fputs(
         "feature\tview\tprotocol\tverdict\tsurvives\tbest_layer\tr2_best\tr2_best_lo\tr2_best_hi\t"
-        "r2_within\tr2_within_lo\tr2_within_hi\tnull_within_hi\tr2_last\tr2_input\tr2_"
+        "r2_within\tr2_within_lo\tr2_within_hi\tnull_within_hi\tp_document_maxt\tr2_last\tr2_"
+        "input\tr2_"
         "length\teta2\t"
         "flags\n",
         out.file);

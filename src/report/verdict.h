@@ -6,7 +6,8 @@
  * has no other layer.
  *
  * Ours, under a protocol that splits by query: a finding survives when, in its best layer, the
- * lower end of the interval of R2_within is above 0 and above the upper end of the same interval of
+ * lower end of the interval of R2_within is above 0 and above its null: the 97.5 % quantile of
+ * R2_within of permuted labels where the table has it, else the upper end of the interval of
  * control.pair (a random number for each pair), which no model can know.
  */
 #ifndef RP_REPORT_VERDICT_H
@@ -27,7 +28,7 @@ typedef enum rp_verdict_kind {
 typedef struct rp_verdict {
     rp_verdict_kind kind;
     const rp_result *best, *last, *input; /* input: layer 0; each may be NULL */
-    double null_hi; /* upper end of R2_within of control.pair in the best layer; NaN: no control */
+    double null_hi; /* of R2_within in the best layer: what survives lies above; NaN: unknown */
     bool judged;    /* `survives` means something: the protocol has intervals of R2_within */
     bool survives;
 } rp_verdict;

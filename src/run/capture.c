@@ -16,7 +16,6 @@ typedef struct capture {
     rp_store_writer *writer;
     float **x;     /* [nviews] [layers, shard rows, width] */
     float *scores; /* [shard rows], NULL without a head */
-    size_t *tokens;
 } capture;
 
 void rp_capture_options_init(rp_capture_options *o)
@@ -34,7 +33,6 @@ static void capture_release(capture *c)
     for (size_t v = 0; c->x && v < c->nviews; v++) free(c->x[v]);
     free(c->x);
     free(c->scores);
-    free(c->tokens);
     rp_store_writer_free(c->writer);
     free(c->row);
     free(c->shape);
@@ -119,10 +117,9 @@ static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
         return refuse_shard(row, rows, memory, err);
     *left = memory - bytes;
     c->x = rp_alloc(c->nviews, sizeof *c->x);
-    c->tokens = rp_alloc(rows, sizeof *c->tokens);
     if (!c->options->no_score) c->scores = rp_alloc(rows, sizeof *c->scores);
-    if (!c->x || !c->tokens || (!c->options->no_score && !c->scores))
-        return rp_fail_memory(err, rows * sizeof *c->tokens);
+    if (!c->x || (!c->options->no_score && !c->scores))
+        return rp_fail_memory(err, rows * sizeof *c->scores);
     for (size_t v = 0; v < c->nviews; v++) {
         size_t floats = rp_layout_layers(&c->shape[v]) * c->shape[v].width * rows;
         c->x[v] = rp_alloc(floats, sizeof **c->x);
@@ -131,12 +128,27 @@ static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
     return RP_OK;
 }
 
-static rp_status check_scores(const capture *c, size_t first, size_t rows, rp_error *err)
+static void keep_tokens(capture *c, const rp_sequences *sequences, size_t first)
 {
-    for (size_t r = 0; c->scores && r < rows; r++)
-        if (!(c->scores[r] - c->scores[r] == 0))
-            return rp_fail(err, RP_ECOMPUTE, "query '%s' document '%s': the score is %g",
-                           c->row[first + r].qid, c->row[first + r].docid, (double)c->scores[r]);
+    for (size_t r = 0; r < sequences->n; r++) {
+        rp_store_row *row = &c->row[first + r];
+        rp_sequence_about about = rp_sequences_about(sequences, r);
+        row->tokens = about.tokens;
+        row->query_tokens = about.query;
+        row->document_tokens = about.document;
+        row->token_control = about.control;
+    }
+}
+
+static rp_status keep_scores(capture *c, size_t first, size_t rows, rp_error *err)
+{
+    for (size_t r = 0; c->scores && r < rows; r++) {
+        rp_store_row *row = &c->row[first + r];
+        row->score = (double)c->scores[r];
+        if (!(row->score - row->score == 0))
+            return rp_fail(err, RP_ECOMPUTE, "query '%s' document '%s': the score is %g", row->qid,
+                           row->docid, row->score);
+    }
     return RP_OK;
 }
 
@@ -144,7 +156,7 @@ static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_err
 {
     const rp_layout *layout = rp_store_writer_layout(c->writer);
     size_t first = shard * layout->shard_rows, rows = rp_layout_shard_rows(layout, shard);
-    rp_store_shard data = {(const float *const *)c->x, c->tokens, c->scores};
+    rp_store_shard data = {(const float *const *)c->x, c->row + first};
     rp_sequences sequences;
     rp_pool pool = {c->view, c->nviews, rows, 0, &sequences, c->x};
     rp_observer observer;
@@ -156,10 +168,10 @@ static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_err
         rp_sequences_encode(&sequences, c->work.template_, rp_model_about(c->work.model),
                             c->work.pairs.pair + first, rows, wanted, c->options->threads, err);
     if (status != RP_OK) return status;
-    for (size_t r = 0; r < rows; r++) c->tokens[r] = sequences.start[r + 1] - sequences.start[r];
+    keep_tokens(c, &sequences, first);
     observer = rp_pool_observer(&pool);
     status = rp_drive_forward(drive, &sequences, &observer, &pool.first, c->scores, err);
-    if (status == RP_OK) status = check_scores(c, first, rows, err);
+    if (status == RP_OK) status = keep_scores(c, first, rows, err);
     if (status == RP_OK) status = rp_store_writer_put(c->writer, shard, &data, err);
     rp_sequences_release(&sequences);
     return status;

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
+enum { SEED_TOKEN_CONTROL = 0x63746f6b };
+
 /* One pair's tokens until all are packed. */
 typedef struct encoded {
     int32_t *id; /* [n], then the segments [n], then the set bits [n] */
@@ -122,4 +126,19 @@ rp_status rp_sequences_encode(rp_sequences *out, const rp_template *t, const rp_
     for (size_t i = 0; i < n; i++) free(e[i].id);
     free(e);
     return status;
+}
+
+rp_sequence_about rp_sequences_about(const rp_sequences *s, size_t i)
+{
+    rp_sequence_about about = {.tokens = s->start[i + 1] - s->start[i]};
+
+    for (size_t t = s->start[i]; t < s->start[i + 1]; t++) {
+        rp_rng rng;
+        rp_rng_init(&rng, SEED_TOKEN_CONTROL, (uint64_t)s->id[t]);
+        about.control += rp_rng_normal(&rng);
+        about.query += (s->set[t] & RP_SET_QUERY) != 0;
+        about.document += (s->set[t] & RP_SET_DOCUMENT) != 0;
+    }
+    about.control /= (double)about.tokens;
+    return about;
 }

@@ -21,4 +21,13 @@ rp_status rp_sequences_encode(rp_sequences *out, const rp_template *t, const rp_
                               rp_error *err);
 void rp_sequences_release(rp_sequences *s);
 
+/* Sequence i in numbers. */
+typedef struct rp_sequence_about {
+    size_t tokens, query, document; /* all, and those of the token sets; a set may be empty */
+    double control;                 /* mean over all tokens of a standard normal value a token id */
+} rp_sequence_about;
+/* The values of the ids are the same in every program and for every seed: a control task that what
+ * tokens there are, and nothing else, solves (Hewitt and Liang 2019, here for a pair). */
+rp_sequence_about rp_sequences_about(const rp_sequences *s, size_t i);
+
 #endif

@@ -10,16 +10,7 @@
 #ifndef RP_SOLVER_DESIGN_H
 #define RP_SOLVER_DESIGN_H
 
-#include "base/error.h"
-
-/* x [n, width], row by row. */
-typedef struct rp_matrix {
-    size_t n, width;
-    const char *name; /* for errors: "'resid_post.all.mean' layer 3" */
-    void *arg;
-    /* x [m, width] <- the rows row[m], in any order; called by several threads at a time. */
-    rp_status (*read)(void *arg, float *x, const size_t *row, size_t m, rp_error *err);
-} rp_matrix;
+#include "solver/matrix.h"
 
 /* Rows first..end-1 of the design. The probe held out for outer fold o is fitted on all cells of
  * the other outer folds and scored on the cells of o; the penalty is chosen by leaving out the

@@ -249,7 +249,9 @@ void rp_set_gram(double *col, double *held, const rp_set *s, const rp_cells *cel
     memset(col + j, 0, (D - j) * sizeof *col);
     if (held) memset(held + j, 0, (D - j) * sizeof *held);
     for (size_t k = 0; k < folds->ncells; k++) {
-        const double *g = cells->cell[k].gram + j * D;
+        const double *g = cells->cell[k].gram;
+        if (!g) continue; /* a cell that is never used */
+        g += j * D;
         if (rp_cell_trains(&folds->cell[k], s->outer, s->inner))
             for (size_t i = j; i < D; i++) col[i] += g[i];
         else if (held && rp_cell_held(&folds->cell[k], s->outer, s->inner))

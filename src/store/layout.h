@@ -4,7 +4,7 @@
  * safetensors file a view; shard s starts at row s * shard_rows and only the last one is shorter.
  *
  *     DIR/store.json                               written last: the store is complete
- *     DIR/rows.tsv                                 row, qid, docid, tokens, score
+ *     DIR/rows.tsv                                 row, qid, docid and numbers of the pair
  *     DIR/<site>.<tokens>.<pool>/00017.safetensors "layer.0" [rows, width] ...
  *     DIR/store.partial.json, DIR/partial/00017.json   only while a capture is under way
  */
@@ -17,7 +17,7 @@
 #include "base/safetensors.h"
 
 #define RP_STORE_FORMAT "rankprobe-store"
-#define RP_STORE_FORMAT_VERSION 1
+#define RP_STORE_FORMAT_VERSION 2 /* 1 had no query_tokens, document_tokens, token_control */
 #define RP_STORE_MANIFEST "store.json"
 #define RP_STORE_UNFINISHED "store.partial.json"
 #define RP_STORE_PARTS "partial"

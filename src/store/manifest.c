@@ -63,9 +63,9 @@ rp_status rp_manifest_load(json_t **manifest, const char *path, rp_error *err)
                          path, RP_STORE_FORMAT);
     if (status == RP_OK)
         status = rp_json_size(*manifest, "format_version", 1000000, &version, path, err);
-    if (status == RP_OK && version != RP_STORE_FORMAT_VERSION)
-        status = rp_fail(err, RP_EFORMAT, "'%s': format version %zu; this program reads %d", path,
-                         version, RP_STORE_FORMAT_VERSION);
+    if (status == RP_OK && (version < 1 || version > RP_STORE_FORMAT_VERSION))
+        status = rp_fail(err, RP_EFORMAT, "'%s': format version %zu; this program reads 1 to %d",
+                         path, version, RP_STORE_FORMAT_VERSION);
     if (status == RP_OK && !made_by)
         status = rp_fail(err, RP_EFORMAT, "'%s': 'version' is missing", path);
     if (status == RP_OK && !json_is_object(json_object_get(*manifest, "settings")))

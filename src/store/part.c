@@ -1,9 +1,30 @@
 #include "store/part.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PART_BYTES ((size_t)1 << 30)
+
+/* The numbers of a row, each a list of the part. */
+typedef struct column {
+    const char *key;
+    size_t at; /* in rp_store_row */
+    bool real; /* a double, else a size_t */
+} column;
+static const column columns[] = {
+    {"tokens", offsetof(rp_store_row, tokens), false},
+    {"query_tokens", offsetof(rp_store_row, query_tokens), false},
+    {"document_tokens", offsetof(rp_store_row, document_tokens), false},
+    {"token_control", offsetof(rp_store_row, token_control), true},
+    {"scores", offsetof(rp_store_row, score), true},
+};
+#define COLUMNS (sizeof columns / sizeof *columns)
+
+static bool is_kept(const column *c, bool score)
+{
+    return score || c->at != offsetof(rp_store_row, score);
+}
 
 rp_status rp_part_init(rp_part *part, size_t nviews, rp_error *err)
 {
@@ -47,14 +68,22 @@ static json_t *files_to_json(const rp_part *part, size_t nviews)
     return NULL;
 }
 
-static json_t *rows_to_json(const size_t *tokens, const float *scores, size_t rows)
+static json_t *column_to_json(const column *c, const rp_store_row *row, size_t rows)
 {
     json_t *list = json_array();
     int failed = list == NULL;
 
-    for (size_t r = 0; !failed && r < rows; r++)
-        failed = json_array_append_new(list, tokens ? json_integer((json_int_t)tokens[r])
-                                                    : json_real((double)scores[r]));
+    for (size_t r = 0; !failed && r < rows; r++) {
+        const char *at = (const char *)&row[r] + c->at;
+        size_t count;
+        double real;
+        if (c->real)
+            memcpy(&real, at, sizeof real);
+        else
+            memcpy(&count, at, sizeof count);
+        failed = json_array_append_new(list,
+                                       c->real ? json_real(real) : json_integer((json_int_t)count));
+    }
     if (!failed) return list;
     json_decref(list);
     return NULL;
@@ -72,19 +101,20 @@ static rp_status checksum_json(uint64_t *sum, const json_t *object, rp_error *er
 }
 
 rp_status rp_part_save(const rp_part *part, const char *dir, const rp_layout *layout, size_t shard,
-                       const size_t *tokens, const float *scores, rp_error *err)
+                       const rp_store_row *row, rp_error *err)
 {
     char path[RP_STORE_PATH];
     size_t rows = rp_layout_shard_rows(layout, shard);
     uint64_t sum = 0;
-    json_t *object = json_pack("{s:o?, s:o?}", "files", files_to_json(part, layout->nviews),
-                               "tokens", rows_to_json(tokens, NULL, rows));
+    json_t *object = json_pack("{s:o?}", "files", files_to_json(part, layout->nviews));
+    int failed = object == NULL;
     rp_status status = rp_part_path(path, dir, shard, err);
 
-    if (status == RP_OK &&
-        (!object || (layout->score &&
-                     json_object_set_new(object, "scores", rows_to_json(NULL, scores, rows)) != 0)))
-        status = rp_fail_memory(err, rows);
+    for (size_t c = 0; !failed && c < COLUMNS; c++)
+        if (is_kept(&columns[c], layout->score))
+            failed =
+                json_object_set_new(object, columns[c].key, column_to_json(&columns[c], row, rows));
+    if (status == RP_OK && failed) status = rp_fail_memory(err, rows);
     if (status == RP_OK) status = checksum_json(&sum, object, err);
     if (status == RP_OK && json_object_set_new(object, "checksum", rp_json_from_checksum(sum)) != 0)
         status = rp_fail_memory(err, rows);
@@ -114,16 +144,28 @@ static bool files_from_json(rp_part *part, const json_t *files, size_t nviews, c
     return true;
 }
 
-static bool rows_from_json(size_t *tokens, float *scores, const json_t *list, size_t rows)
+static bool column_from_json(const column *c, rp_store_row *row, const json_t *list, size_t rows)
 {
     if (json_array_size(list) != rows) return false;
     for (size_t r = 0; r < rows; r++) {
         const json_t *item = json_array_get(list, r);
-        if (tokens ? !json_is_integer(item) : !json_is_number(item)) return false;
-        if (tokens)
-            tokens[r] = (size_t)json_integer_value(item);
+        size_t count = (size_t)json_integer_value(item);
+        double real = json_number_value(item);
+        if (c->real ? !json_is_number(item) : !json_is_integer(item)) return false;
+        if (c->real)
+            memcpy((char *)&row[r] + c->at, &real, sizeof real);
         else
-            scores[r] = (float)json_number_value(item);
+            memcpy((char *)&row[r] + c->at, &count, sizeof count);
+    }
+    return true;
+}
+
+static bool rows_from_json(rp_store_row *row, const json_t *object, size_t rows, bool score)
+{
+    for (size_t i = 0; i < COLUMNS; i++) {
+        const column *c = &columns[i];
+        if (is_kept(c, score) && !column_from_json(c, row, json_object_get(object, c->key), rows))
+            return false;
     }
     return true;
 }
@@ -137,8 +179,8 @@ static bool part_is_sound(json_t *object, const char *path)
     return checksum_json(&found, object, NULL) == RP_OK && found == said;
 }
 
-rp_status rp_part_load(rp_part *part, size_t *tokens, float *scores, const char *dir,
-                       const rp_layout *layout, size_t shard, rp_error *err)
+rp_status rp_part_load(rp_part *part, rp_store_row *row, const char *dir, const rp_layout *layout,
+                       size_t shard, rp_error *err)
 {
     char path[RP_STORE_PATH];
     json_t *object = NULL;
@@ -148,11 +190,9 @@ rp_status rp_part_load(rp_part *part, size_t *tokens, float *scores, const char 
     part->done = false;
     if (status != RP_OK || !rp_path_exists(path)) return status;
     if (rp_json_load(&object, path, PART_BYTES, NULL) != RP_OK) return RP_OK;
-    part->done =
-        part_is_sound(object, path) &&
-        files_from_json(part, json_object_get(object, "files"), layout->nviews, path) &&
-        rows_from_json(tokens, NULL, json_object_get(object, "tokens"), rows) &&
-        (!layout->score || rows_from_json(NULL, scores, json_object_get(object, "scores"), rows));
+    part->done = part_is_sound(object, path) &&
+                 files_from_json(part, json_object_get(object, "files"), layout->nviews, path) &&
+                 rows_from_json(row, object, rows, layout->score);
     json_decref(object);
     return RP_OK;
 }

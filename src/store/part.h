@@ -1,5 +1,6 @@
 /*
- * A shard's part file: its checksums, losses, tokens and scores, kept while a store is unfinished.
+ * A shard's part file: its checksums, losses and the numbers of its rows, kept while a store is
+ * unfinished.
  * It carries a checksum of itself; one that does not agree counts as absent.
  */
 #ifndef RP_STORE_PART_H
@@ -18,11 +19,12 @@ rp_status rp_part_init(rp_part *part, size_t nviews, rp_error *err);
 void rp_part_release(rp_part *part);
 /* out <- DIR/partial/00017.json */
 rp_status rp_part_path(char out[RP_STORE_PATH], const char *dir, size_t shard, rp_error *err);
-/* tokens, scores [rows of the shard]; scores are ignored when the layout has none. */
+/* row [rows of the shard]: its numbers; scores are ignored when the layout has none. */
 rp_status rp_part_save(const rp_part *part, const char *dir, const rp_layout *layout, size_t shard,
-                       const size_t *tokens, const float *scores, rp_error *err);
-/* part->done says whether the part file was there, sound, and of this layout. */
-rp_status rp_part_load(rp_part *part, size_t *tokens, float *scores, const char *dir,
-                       const rp_layout *layout, size_t shard, rp_error *err);
+                       const rp_store_row *row, rp_error *err);
+/* part->done says whether the part file was there, sound, and of this layout; then the numbers of
+ * row [rows of the shard] are those that were saved. The names are left alone. */
+rp_status rp_part_load(rp_part *part, rp_store_row *row, const char *dir, const rp_layout *layout,
+                       size_t shard, rp_error *err);
 
 #endif

@@ -163,14 +163,16 @@ done:
     return status;
 }
 
-static void decode_row_i8(float *x, const int8_t *code, const float *scale, const float *zero,
-                          size_t width)
+typedef float loose_float __attribute__((aligned(1))); /* in a mapped file, anywhere */
+
+static void decode_row_i8(float *restrict x, const int8_t *code, const loose_float *scale,
+                          const loose_float *zero, size_t width)
 {
     for (size_t j = 0; j < width; j++) x[j] = zero[j] + scale[j] * (float)code[j];
 }
 
-void rp_quant_decode(float *x, const void *codes, const float *scale, const float *zero,
-                     size_t rows, size_t width, rp_dtype dtype)
+void rp_quant_decode(float *x, const void *codes, const void *scale, const void *zero, size_t rows,
+                     size_t width, rp_dtype dtype)
 {
     const char *in = codes;
     size_t stride = width * rp_dtype_size(dtype);

@@ -20,8 +20,8 @@ typedef struct rp_loss {
 rp_status rp_quant_encode(void *codes, float *scale, float *zero, rp_loss *loss, size_t *row,
                           size_t *column, const float *x, size_t rows, size_t width, rp_dtype dtype,
                           rp_error *err);
-/* x [rows, width] <- codes; they may be unaligned. */
-void rp_quant_decode(float *x, const void *codes, const float *scale, const float *zero,
-                     size_t rows, size_t width, rp_dtype dtype);
+/* x [rows, width] <- codes; they may be unaligned, and so may the floats of scale and zero. */
+void rp_quant_decode(float *x, const void *codes, const void *scale, const void *zero, size_t rows,
+                     size_t width, rp_dtype dtype);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define NAME 32
 
@@ -136,6 +138,13 @@ rp_status rp_shardfile_write(const char *path, rp_loss *loss, const float *x,
 
 /* ---- reading ---- */
 
+struct rp_shardfile {
+    rp_mapping map;
+    size_t rows, width, layer_first, layers;
+    rp_dtype dtype;
+    const void *(*piece)[3]; /* [layers] codes, scale, zero in the mapping; the last two for i8 */
+};
+
 static rp_status find_tensor(const rp_tensor **tensor, const rp_safetensors *st, const char *name,
                              rp_dtype dtype, size_t rows, size_t width, rp_error *err)
 {
@@ -154,42 +163,90 @@ static rp_status find_tensor(const rp_tensor **tensor, const rp_safetensors *st,
     return RP_OK;
 }
 
-/* values [width] <- a 1-d float tensor, aligned. */
-static rp_status read_vector(float *values, const rp_safetensors *st, size_t layer,
-                             const char *suffix, size_t width, rp_error *err)
+/* Finds the tensors of layer `l` of the view: codes, and for i8 scale and zero. */
+static rp_status find_layer(rp_shardfile *f, const rp_safetensors *st, size_t l, rp_error *err)
 {
-    const rp_tensor *t = NULL;
-    char name[NAME];
-    rp_status status;
+    static const char *const suffix[3] = {"", ".scale", ".zero"};
+    rp_status status = RP_OK;
 
-    snprintf(name, sizeof name, "layer.%zu.%s", layer, suffix);
-    status = find_tensor(&t, st, name, RP_F32, 0, width, err);
-    if (status == RP_OK) memcpy(values, t->data, width * sizeof *values);
+    for (size_t k = 0; status == RP_OK && k < (f->dtype == RP_I8 ? 3 : 1); k++) {
+        const rp_tensor *t = NULL;
+        char name[NAME];
+        snprintf(name, sizeof name, "layer.%zu%s", f->layer_first + l, suffix[k]);
+        status = find_tensor(&t, st, name, k ? RP_F32 : f->dtype, k ? 0 : f->rows, f->width, err);
+        if (status == RP_OK) f->piece[l][k] = t->data;
+    }
     return status;
 }
 
-rp_status rp_shardfile_read(const char *path, float *x, const rp_store_view *view, size_t layer,
+rp_status rp_shardfile_open(rp_shardfile **file, const char *path, const rp_store_view *view,
                             size_t rows, rp_dtype dtype, rp_error *err)
 {
+    rp_shardfile *f = rp_alloc(1, sizeof *f);
     rp_safetensors *st = NULL;
-    const rp_tensor *t = NULL;
-    float *scale = NULL;
-    size_t width = view->width;
-    char name[NAME];
-    rp_status status = rp_safetensors_open(&st, path, err);
+    rp_status status = RP_OK;
 
-    if (status != RP_OK) return status;
-    snprintf(name, sizeof name, "layer.%zu", layer);
-    status = find_tensor(&t, st, name, dtype, rows, width, err);
-    if (status == RP_OK && dtype == RP_I8) {
-        scale = rp_alloc(width, 2 * sizeof *scale);
-        if (!scale) status = rp_fail_memory(err, width * 2 * sizeof *scale);
-        if (status == RP_OK) status = read_vector(scale, st, layer, "scale", width, err);
-        if (status == RP_OK) status = read_vector(scale + width, st, layer, "zero", width, err);
-    }
-    if (status == RP_OK)
-        rp_quant_decode(x, t->data, scale, scale ? scale + width : NULL, rows, width, dtype);
-    free(scale);
+    *file = NULL;
+    if (!f) return rp_fail_memory(err, sizeof *f);
+    *f = (rp_shardfile){.rows = rows,
+                        .width = view->width,
+                        .layer_first = view->layer_first,
+                        .layers = rp_layout_layers(view),
+                        .dtype = dtype};
+    f->piece = rp_alloc(f->layers, sizeof *f->piece);
+    if (!f->piece) status = rp_fail_memory(err, f->layers * sizeof *f->piece);
+    if (status == RP_OK) status = rp_safetensors_open(&st, path, err);
+    for (size_t l = 0; status == RP_OK && l < f->layers; l++) status = find_layer(f, st, l, err);
+    if (status == RP_OK) f->map = rp_safetensors_take(st);
     rp_safetensors_free(st);
+    if (status == RP_OK)
+        *file = f;
+    else
+        rp_shardfile_free(f);
     return status;
+}
+
+void rp_shardfile_free(rp_shardfile *f)
+{
+    if (!f) return;
+    rp_mapping_release(&f->map);
+    free(f->piece);
+    free(f);
+}
+
+void rp_shardfile_decode(const rp_shardfile *f, float *x, size_t layer, size_t first, size_t n)
+{
+    const void *const *piece = f->piece[layer - f->layer_first];
+    const char *codes = piece[0];
+
+    rp_quant_decode(x, codes + first * f->width * rp_dtype_size(f->dtype), piece[1], piece[2], n,
+                    f->width, f->dtype);
+}
+
+/* glibc's posix_madvise ignores DONTNEED, hence madvise. Pages shared with a neighbour may go, too:
+ * they are the file's, and come back when they are read. */
+static void advise(const void *data, size_t bytes, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)data / page * page;
+
+    (void)madvise((void *)at, bytes + ((uintptr_t)data - at), advice); /* a hint may fail */
+}
+
+static void advise_layer(const rp_shardfile *f, size_t layer, int advice)
+{
+    const void *const *piece = f->piece[layer - f->layer_first];
+
+    advise(piece[0], f->rows * f->width * rp_dtype_size(f->dtype), advice);
+    for (size_t k = 1; k < 3; k++)
+        if (piece[k]) advise(piece[k], f->width * sizeof(float), advice);
+}
+
+void rp_shardfile_expect(const rp_shardfile *f, size_t layer)
+{
+    advise_layer(f, layer, MADV_WILLNEED);
+}
+
+void rp_shardfile_forget(const rp_shardfile *f, size_t layer)
+{
+    advise_layer(f, layer, MADV_DONTNEED);
 }

@@ -11,9 +11,18 @@
 rp_status rp_shardfile_write(const char *path, rp_loss *loss, const float *x,
                              const rp_store_view *view, size_t first, size_t rows,
                              const rp_store_row *row, rp_dtype dtype, rp_error *err);
-/* x [rows, width] <- one layer. RP_EFORMAT names the file and the tensor that is not as it should
- * be. */
-rp_status rp_shardfile_read(const char *path, float *x, const rp_store_view *view, size_t layer,
+
+/* The file again, mapped. What is opened was checked whole, so that reading cannot fail; any number
+ * of threads may read. */
+typedef struct rp_shardfile rp_shardfile;
+/* RP_EFORMAT names the file and the tensor that is not as view, rows and dtype say. */
+rp_status rp_shardfile_open(rp_shardfile **file, const char *path, const rp_store_view *view,
                             size_t rows, rp_dtype dtype, rp_error *err);
+void rp_shardfile_free(rp_shardfile *file);
+/* x [n, width] <- rows first..first + n - 1 of the file, of a layer that the view has. */
+void rp_shardfile_decode(const rp_shardfile *file, float *x, size_t layer, size_t first, size_t n);
+/* Hints: the layer's pages will be read soon; they may leave this process's memory. */
+void rp_shardfile_expect(const rp_shardfile *file, size_t layer);
+void rp_shardfile_forget(const rp_shardfile *file, size_t layer);
 
 #endif

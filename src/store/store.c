@@ -1,3 +1,5 @@
+#include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,13 +10,21 @@
 #include "store/manifest.h"
 #include "store/shardfile.h"
 
+/* A shard's file of a view. It is compared with its checksum and mapped when it is first read, and
+ * stays so. */
+typedef struct slot {
+    rp_store_file file;
+    pthread_mutex_t lock;           /* of who maps it */
+    _Atomic(rp_shardfile *) mapped; /* NULL: not yet */
+} slot;
+
 struct rp_store {
     char *dir;
     rp_layout layout;
-    rp_store_file *file;   /* [shards, nviews] */
-    atomic_bool *verified; /* [shards, nviews] its bytes were compared with the checksum */
-    rp_table *table;       /* rows.tsv, owner of the names in row */
-    rp_store_row *row;     /* [rows] */
+    size_t nslots;     /* of the array below */
+    slot *slot;        /* [shards, nviews] */
+    rp_table *table;   /* rows.tsv, owner of the names in row */
+    rp_store_row *row; /* [rows] */
 };
 
 void rp_store_free(rp_store *store)
@@ -22,8 +32,11 @@ void rp_store_free(rp_store *store)
     if (!store) return;
     rp_table_free(store->table);
     free(store->row);
-    free(store->verified);
-    free(store->file);
+    for (size_t i = 0; i < store->nslots; i++) {
+        rp_shardfile_free(atomic_load(&store->slot[i].mapped));
+        pthread_mutex_destroy(&store->slot[i].lock);
+    }
+    free(store->slot);
     rp_layout_release(&store->layout);
     free(store->dir);
     free(store);
@@ -80,8 +93,8 @@ static rp_status shards_from_json(rp_store *store, const json_t *list, const cha
             status = rp_fail(err, RP_EFORMAT, "'%s': shard %zu has %zu files, not %zu", path, s,
                              json_array_size(files), layout->nviews);
         for (size_t v = 0; status == RP_OK && v < layout->nviews; v++)
-            status = file_from_json(&store->file[s * layout->nviews + v], json_array_get(files, v),
-                                    path, err);
+            status = file_from_json(&store->slot[s * layout->nviews + v].file,
+                                    json_array_get(files, v), path, err);
     }
     return status;
 }
@@ -94,7 +107,7 @@ static rp_status check_files(const rp_store *store, rp_error *err)
 
     for (size_t s = 0; s < layout->shards; s++)
         for (size_t v = 0; v < layout->nviews; v++) {
-            size_t wanted = store->file[s * layout->nviews + v].bytes;
+            size_t wanted = store->slot[s * layout->nviews + v].file.bytes;
             char path[RP_STORE_PATH];
             struct stat st;
             status = rp_layout_path(path, store->dir, &layout->view[v], s, err);
@@ -108,40 +121,72 @@ static rp_status check_files(const rp_store *store, rp_error *err)
     return RP_OK;
 }
 
-static rp_status read_row(rp_store *store, size_t r, const size_t column[5], rp_error *err)
+/* A count in a column that older stores lack (SIZE_MAX). */
+static rp_status read_count(size_t *count, const rp_table *t, size_t r, size_t column,
+                            rp_error *err)
+{
+    *count = 0;
+    if (column == SIZE_MAX || rp_number_size(rp_table_cell(t, r, column), count)) return RP_OK;
+    return rp_fail(err, RP_EFORMAT, "'%s' line %zu: %s is not a number: '%s'", rp_table_path(t),
+                   rp_table_line(t, r), rp_table_name(t, column), rp_table_cell(t, r, column));
+}
+
+enum {
+    ROW,
+    QID,
+    DOCID,
+    TOKENS,
+    SCORE,
+    NEEDED,
+    QUERY_TOKENS = NEEDED,
+    DOCUMENT_TOKENS,
+    TOKEN_CONTROL,
+    COLUMNS
+};
+
+static rp_status read_row(rp_store *store, size_t r, const size_t column[COLUMNS], rp_error *err)
 {
     const rp_table *t = store->table;
     const char *path = rp_table_path(t);
     rp_store_row *row = &store->row[r];
     size_t number;
+    rp_status status;
 
-    if (!rp_number_size(rp_table_cell(t, r, column[0]), &number) || number != r)
+    if (!rp_number_size(rp_table_cell(t, r, column[ROW]), &number) || number != r)
         return rp_fail(err, RP_EFORMAT, "'%s' line %zu: row is '%s', not %zu", path,
-                       rp_table_line(t, r), rp_table_cell(t, r, column[0]), r);
-    row->qid = rp_table_cell(t, r, column[1]);
-    row->docid = rp_table_cell(t, r, column[2]);
-    if (!rp_number_size(rp_table_cell(t, r, column[3]), &row->tokens))
-        return rp_fail(err, RP_EFORMAT, "'%s' line %zu: tokens is not a number: '%s'", path,
-                       rp_table_line(t, r), rp_table_cell(t, r, column[3]));
-    return rp_table_number(t, r, column[4], &row->score, err);
+                       rp_table_line(t, r), rp_table_cell(t, r, column[ROW]), r);
+    row->qid = rp_table_cell(t, r, column[QID]);
+    row->docid = rp_table_cell(t, r, column[DOCID]);
+    row->token_control = NAN;
+    status = read_count(&row->tokens, t, r, column[TOKENS], err);
+    if (status == RP_OK) status = rp_table_number(t, r, column[SCORE], &row->score, err);
+    if (status == RP_OK) status = read_count(&row->query_tokens, t, r, column[QUERY_TOKENS], err);
+    if (status == RP_OK)
+        status = read_count(&row->document_tokens, t, r, column[DOCUMENT_TOKENS], err);
+    if (status == RP_OK && column[TOKEN_CONTROL] != SIZE_MAX)
+        status = rp_table_number(t, r, column[TOKEN_CONTROL], &row->token_control, err);
+    return status;
 }
 
 static rp_status read_rows(rp_store *store, const json_t *manifest, const char *manifest_path,
                            rp_error *err)
 {
-    static const char *const names[5] = {"row", "qid", "docid", "tokens", "score"};
+    static const char *const names[COLUMNS] = {
+        "row",   "qid",          "docid",           "tokens",
+        "score", "query_tokens", "document_tokens", "token_control"};
     char path[RP_STORE_PATH];
     rp_store_file file;
-    size_t column[5];
+    size_t column[COLUMNS];
     rp_status status =
         file_from_json(&file, json_object_get(manifest, "rows_file"), manifest_path, err);
 
     if (status == RP_OK) status = rp_path_join(path, sizeof path, store->dir, RP_STORE_ROWS, err);
     if (status == RP_OK) status = rp_store_file_verify(&file, path, err);
     if (status == RP_OK) status = rp_table_read(&store->table, path, err);
-    for (size_t c = 0; status == RP_OK && c < 5; c++)
+    for (size_t c = 0; status == RP_OK && c < NEEDED; c++)
         status = rp_table_require(store->table, names[c], &column[c], err);
     if (status != RP_OK) return status;
+    for (size_t c = NEEDED; c < COLUMNS; c++) column[c] = rp_table_find(store->table, names[c]);
     if (rp_table_rows(store->table) != store->layout.rows)
         return rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path,
                        rp_table_rows(store->table), store->layout.rows);
@@ -186,9 +231,13 @@ static rp_status open_store(rp_store *store, rp_error *err)
     /* The list bounds the allocation: a number in a file does not. */
     shards = json_object_get(manifest, "shards");
     files = json_array_size(shards) * store->layout.nviews;
-    store->file = rp_alloc(files, sizeof *store->file);
-    store->verified = rp_alloc(files, sizeof *store->verified);
-    if (!store->file || !store->verified) status = rp_fail_memory(err, files * sizeof *store->file);
+    store->slot = rp_alloc(files, sizeof *store->slot);
+    if (!store->slot) status = rp_fail_memory(err, files * sizeof *store->slot);
+    for (size_t i = 0; store->slot && i < files; i++) {
+        pthread_mutex_init(&store->slot[i].lock, NULL);
+        atomic_init(&store->slot[i].mapped, NULL);
+        store->nslots++;
+    }
     if (status == RP_OK) status = shards_from_json(store, shards, path, err);
     if (status == RP_OK) status = check_files(store, err);
     if (status == RP_OK) status = read_rows(store, manifest, path, err);
@@ -216,36 +265,120 @@ rp_status rp_store_open(rp_store **store, const char *dir, rp_error *err)
 
 /* ---- reading ---- */
 
-static rp_status verify_once(const rp_store *store, size_t index, const char *path, rp_error *err)
+static rp_status map_shard(const rp_store *store, slot *sl, size_t s, const rp_store_view *view,
+                           rp_error *err)
 {
-    rp_status status;
+    rp_shardfile *file = NULL;
+    char path[RP_STORE_PATH];
+    rp_status status = rp_layout_path(path, store->dir, view, s, err);
 
-    if (atomic_load(&store->verified[index])) return RP_OK;
-    status = rp_store_file_verify(&store->file[index], path, err);
-    if (status == RP_OK) atomic_store(&store->verified[index], true);
+    if (status == RP_OK) status = rp_store_file_verify(&sl->file, path, err);
+    if (status == RP_OK)
+        status = rp_shardfile_open(&file, path, view, rp_layout_shard_rows(&store->layout, s),
+                                   store->layout.dtype, err);
+    if (status == RP_OK) atomic_store(&sl->mapped, file);
+    return status;
+}
+
+/* *file <- shard s of a view. Whoever comes while another thread maps it waits for that. */
+static rp_status use_shard(const rp_shardfile **file, const rp_store *store, size_t s, size_t view,
+                           rp_error *err)
+{
+    slot *sl = &store->slot[s * store->layout.nviews + view];
+    rp_status status = RP_OK;
+
+    if (!atomic_load(&sl->mapped)) {
+        pthread_mutex_lock(&sl->lock);
+        if (!atomic_load(&sl->mapped))
+            status = map_shard(store, sl, s, &store->layout.view[view], err);
+        pthread_mutex_unlock(&sl->lock);
+    }
+    *file = atomic_load(&sl->mapped);
+    return status;
+}
+
+static bool has_layer(const rp_store *store, size_t view, size_t layer)
+{
+    const rp_store_view *v = rp_store_view_at(store, view);
+
+    return v && layer >= v->layer_first && layer <= v->layer_last;
+}
+
+static rp_status refuse_layer(const rp_store *store, size_t view, size_t layer, rp_error *err)
+{
+    const rp_store_view *v = rp_store_view_at(store, view);
+
+    if (!v)
+        return rp_fail(err, RP_EARG, "'%s' has %zu views; there is no view %zu", store->dir,
+                       store->layout.nviews, view);
+    return rp_fail(err, RP_EARG, "'%s': %s has layers %zu to %zu; there is no layer %zu",
+                   store->dir, v->name, v->layer_first, v->layer_last, layer);
+}
+
+/* How many of row[n] follow each other, from the first on, before row `end`. */
+static size_t count_run(const size_t *row, size_t n, size_t end)
+{
+    size_t k = 1;
+
+    while (k < n && row[k] == row[0] + k && row[k] < end) k++;
+    return k;
+}
+
+rp_status rp_store_read_rows(const rp_store *store, float *x, size_t view, size_t layer,
+                             const size_t *row, size_t n, rp_error *err)
+{
+    const rp_layout *layout = &store->layout;
+    rp_status status = RP_OK;
+
+    if (!has_layer(store, view, layer)) return refuse_layer(store, view, layer, err);
+    for (size_t i = 0, k; status == RP_OK && i < n; i += k) {
+        const rp_shardfile *file = NULL;
+        size_t s = row[i] / layout->shard_rows, first = s * layout->shard_rows;
+        if (row[i] >= layout->rows)
+            return rp_fail(err, RP_EARG, "'%s' has %zu rows; there is no row %zu", store->dir,
+                           layout->rows, row[i]);
+        k = count_run(row + i, n - i, first + rp_layout_shard_rows(layout, s));
+        status = use_shard(&file, store, s, view, err);
+        if (status == RP_OK)
+            rp_shardfile_decode(file, x + i * layout->view[view].width, layer, row[i] - first, k);
+    }
     return status;
 }
 
 rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t layer, rp_error *err)
 {
     const rp_layout *layout = &store->layout;
-    const rp_store_view *v = rp_store_view_at(store, view);
-    char path[RP_STORE_PATH];
     rp_status status = RP_OK;
 
-    if (!v)
-        return rp_fail(err, RP_EARG, "'%s' has %zu views; there is no view %zu", store->dir,
-                       layout->nviews, view);
-    if (layer < v->layer_first || layer > v->layer_last)
-        return rp_fail(err, RP_EARG, "'%s': %s has layers %zu to %zu; there is no layer %zu",
-                       store->dir, v->name, v->layer_first, v->layer_last, layer);
+    if (!has_layer(store, view, layer)) return refuse_layer(store, view, layer, err);
     for (size_t s = 0; status == RP_OK && s < layout->shards; s++) {
-        size_t rows = rp_layout_shard_rows(layout, s);
-        status = rp_layout_path(path, store->dir, v, s, err);
-        if (status == RP_OK) status = verify_once(store, s * layout->nviews + view, path, err);
-        if (status == RP_OK)
-            status = rp_shardfile_read(path, x + s * layout->shard_rows * v->width, v, layer, rows,
-                                       layout->dtype, err);
+        const rp_shardfile *file = NULL;
+        status = use_shard(&file, store, s, view, err);
+        if (status != RP_OK) break;
+        rp_shardfile_decode(file, x + s * layout->shard_rows * layout->view[view].width, layer, 0,
+                            rp_layout_shard_rows(layout, s));
+        rp_shardfile_forget(file, layer);
     }
     return status;
+}
+
+/* A hint for every shard that is mapped already; the others have nothing to give or to fetch. */
+static void hint(const rp_store *store, size_t view, size_t layer,
+                 void (*tell)(const rp_shardfile *file, size_t layer))
+{
+    for (size_t s = 0; has_layer(store, view, layer) && s < store->layout.shards; s++) {
+        const rp_shardfile *file =
+            atomic_load(&store->slot[s * store->layout.nviews + view].mapped);
+        if (file) tell(file, layer);
+    }
+}
+
+void rp_store_expect(const rp_store *store, size_t view, size_t layer)
+{
+    hint(store, view, layer, rp_shardfile_expect);
+}
+
+void rp_store_forget(const rp_store *store, size_t view, size_t layer)
+{
+    hint(store, view, layer, rp_shardfile_forget);
 }

@@ -17,11 +17,9 @@ struct rp_store_writer {
     char *dir;
     int lock; /* the directory itself, locked while it is written */
     rp_layout layout;
-    const rp_store_row *row;
-    json_t *manifest; /* of the first start */
-    rp_part *part;    /* [shards] */
-    size_t *tokens;   /* [rows] */
-    float *scores;    /* [rows] */
+    rp_store_row *row; /* [rows] names of the plan, numbers of the shards that are there */
+    json_t *manifest;  /* of the first start */
+    rp_part *part;     /* [shards] */
     bool complete;
 };
 
@@ -30,8 +28,7 @@ void rp_store_writer_free(rp_store_writer *w)
     if (!w) return;
     for (size_t s = 0; w->part && s < w->layout.shards; s++) rp_part_release(&w->part[s]);
     free(w->part);
-    free(w->tokens);
-    free(w->scores);
+    free(w->row);
     free(w->dir);
     json_decref(w->manifest);
     rp_layout_release(&w->layout);
@@ -155,6 +152,20 @@ static rp_status adopt_manifest(rp_store_writer *w, const char *path, json_t *wa
     return status == RP_OK ? rp_manifest_match(w->manifest, wanted, path, err) : status;
 }
 
+/* The parts of an older format lack numbers that rows.tsv now has. */
+static rp_status check_format(const json_t *manifest, const char *path, rp_error *err)
+{
+    size_t version = 0;
+    rp_status status = rp_json_size(manifest, "format_version", SIZE_MAX / 2, &version, path, err);
+
+    if (status == RP_OK && version != RP_STORE_FORMAT_VERSION)
+        status = rp_fail(err, RP_EARG,
+                         "'%s' was begun by an older program in format %zu, which cannot be "
+                         "continued in format %d: delete the store, or finish it with that program",
+                         path, version, RP_STORE_FORMAT_VERSION);
+    return status;
+}
+
 /* A complete store is checked as a reader checks it. */
 static rp_status adopt_complete(rp_store_writer *w, rp_error *err)
 {
@@ -176,8 +187,7 @@ static rp_status adopt_parts(rp_store_writer *w, const rp_host *host, rp_error *
     for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++) {
         size_t first = s * w->layout.shard_rows;
         rp_part *part = &w->part[s];
-        status =
-            rp_part_load(part, w->tokens + first, w->scores + first, w->dir, &w->layout, s, err);
+        status = rp_part_load(part, w->row + first, w->dir, &w->layout, s, err);
         for (size_t v = 0; status == RP_OK && part->done && v < w->layout.nviews; v++) {
             rp_error why;
             status = rp_layout_path(path, w->dir, &w->layout.view[v], s, err);
@@ -206,6 +216,7 @@ static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, 
     }
     if (rp_path_exists(unfinished)) {
         status = adopt_manifest(w, unfinished, wanted, err);
+        if (status == RP_OK) status = check_format(w->manifest, unfinished, err);
         if (status == RP_OK) status = make_directories(w, err);
         return status == RP_OK ? adopt_parts(w, host, err) : status;
     }
@@ -221,17 +232,15 @@ static rp_status writer_init(rp_store_writer *w, const char *dir, const rp_store
 {
     rp_status status;
 
-    w->row = plan->row;
     w->dir = strdup(dir);
     if (!w->dir) return rp_fail_memory(err, strlen(dir));
     status = rp_layout_init(&w->layout, plan->views, plan->nviews, plan->dtype, plan->rows,
                             plan->shard_rows, plan->score, err);
     if (status != RP_OK) return status;
     w->part = rp_alloc(w->layout.shards, sizeof *w->part);
-    w->tokens = rp_alloc(plan->rows, sizeof *w->tokens);
-    w->scores = rp_alloc(plan->rows, sizeof *w->scores);
-    if (!w->part || !w->tokens || !w->scores)
-        return rp_fail_memory(err, plan->rows * (sizeof *w->tokens + sizeof *w->scores));
+    w->row = rp_alloc(plan->rows, sizeof *w->row);
+    if (!w->part || !w->row) return rp_fail_memory(err, plan->rows * sizeof *w->row);
+    memcpy(w->row, plan->row, plan->rows * sizeof *w->row);
     for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++)
         status = rp_part_init(&w->part[s], plan->nviews, err);
     return status;
@@ -278,11 +287,14 @@ rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_s
                                         rows, w->row + first, w->layout.dtype, err);
         if (status == RP_OK) status = rp_store_file_measure(&part->file[v], path, err);
     }
-    if (status == RP_OK)
-        status = rp_part_save(part, w->dir, &w->layout, shard, data->tokens, data->scores, err);
+    if (status == RP_OK) status = rp_part_save(part, w->dir, &w->layout, shard, data->row, err);
     if (status != RP_OK) return status;
-    memcpy(w->tokens + first, data->tokens, rows * sizeof *w->tokens);
-    if (w->layout.score) memcpy(w->scores + first, data->scores, rows * sizeof *w->scores);
+    for (size_t r = 0; r < rows; r++) {
+        rp_store_row *row = &w->row[first + r], named = *row;
+        *row = data->row[r];
+        row->qid = named.qid;
+        row->docid = named.docid;
+    }
     part->done = true;
     return RP_OK;
 }
@@ -297,13 +309,18 @@ static rp_status write_rows(const rp_store_writer *w, const char *path, rp_error
     rp_status status = rp_out_open(&out, path, err);
 
     if (status == RP_OK) status = rp_provenance_write(out.file, &provenance, err);
-    if (status == RP_OK) fputs("row\tqid\tdocid\ttokens\tscore\n", out.file);
+    if (status == RP_OK)
+        fputs("row\tqid\tdocid\ttokens\tscore\tquery_tokens\tdocument_tokens\ttoken_control\n",
+              out.file);
     for (size_t r = 0; status == RP_OK && r < w->layout.rows; r++) {
-        fprintf(out.file, "%zu\t%s\t%s\t%zu\t", r, w->row[r].qid, w->row[r].docid, w->tokens[r]);
+        const rp_store_row *row = &w->row[r];
+        fprintf(out.file, "%zu\t%s\t%s\t%zu\t", r, row->qid, row->docid, row->tokens);
         if (w->layout.score)
-            fprintf(out.file, "%.9g\n", (double)w->scores[r]);
+            fprintf(out.file, "%.9g", row->score);
         else
-            fputs("nan\n", out.file);
+            fputs("nan", out.file);
+        fprintf(out.file, "\t%zu\t%zu\t%.9g\n", row->query_tokens, row->document_tokens,
+                row->token_control);
     }
     if (status == RP_OK) status = rp_out_commit(&out, err);
     rp_out_release(&out);

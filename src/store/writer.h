@@ -2,11 +2,11 @@
  * Writing an activation store, shard by shard, so that it can be stopped at any moment.
  *
  * A shard is committed by its part file (partial/00017.json), which is written after the shard's
- * matrices and holds their checksums and the rows' tokens and scores. The store is committed by
+ * matrices and holds their checksums and the numbers of the rows. The store is committed by
  * store.json, which is written after rows.tsv; then the parts are deleted. Whoever opens the same
  * directory again with the same settings goes on after the committed shards, and ends with the same
  * bytes as if nothing had happened; other settings are refused with the name of the first that
- * differs.
+ * differs. An unfinished store of an older format is refused, too; a complete one is left alone.
  */
 #ifndef RP_STORE_WRITER_H
 #define RP_STORE_WRITER_H
@@ -18,7 +18,7 @@ typedef struct rp_store_plan {
     const rp_store_view *views; /* [nviews] */
     size_t nviews;
     rp_dtype dtype;
-    const rp_store_row *row; /* [rows] qid and docid; they must outlive the writer */
+    const rp_store_row *row; /* [rows] qid and docid, which must outlive the writer */
     size_t rows, shard_rows;
     bool score;          /* rows have scores */
     json_t *settings;    /* object: what else must be the same when a store is continued; members
@@ -29,8 +29,9 @@ typedef struct rp_store_plan {
 /* One shard's numbers: x[v] is [layers of view v, rows, width]. */
 typedef struct rp_store_shard {
     const float *const *x;
-    const size_t *tokens; /* [rows] */
-    const float *scores;  /* [rows], NULL without scores */
+    /* [rows] all but the names, which are the plan's; score is a float's value,
+     * ignored without a head. */
+    const rp_store_row *row;
 } rp_store_shard;
 
 typedef struct rp_store_writer rp_store_writer;

@@ -101,9 +101,9 @@ static rp_status check_commas(const rp_study_config *config, const char *key,
     return RP_OK;
 }
 
-static rp_status parse_memory(rp_study_config *config, rp_error *err)
+static rp_status parse_memory(size_t *bytes, const rp_study_config *config, const char *key,
+                              const char *text, rp_error *err)
 {
-    const char *text = config->keys->capture.memory;
     char digits[32];
     size_t n, value, shift = 0;
     if (!text) return RP_OK;
@@ -115,9 +115,9 @@ static rp_status parse_memory(rp_study_config *config, rp_error *err)
     }
     snprintf(digits, sizeof digits, "%.*s", n < 31 ? (int)n : 31, text);
     if (n > 20 || !rp_number_size(digits, &value) || !value || value > SIZE_MAX >> shift)
-        return rp_fail(err, RP_EFORMAT, "'%s' line %zu: capture.memory should be like 2G, not '%s'",
-                       config->path, rp_study_config_line(config, "capture.memory"), text);
-    config->memory = value << shift;
+        return rp_fail(err, RP_EFORMAT, "'%s' line %zu: %s should be like 2G, not '%s'",
+                       config->path, rp_study_config_line(config, key), key, text);
+    *bytes = value << shift;
     return RP_OK;
 }
 
@@ -152,7 +152,12 @@ static rp_status check(rp_study_config *config, rp_error *err)
     if (!status) status = check_choices(config, err);
     for (size_t i = 0; !status && i < sizeof lists / sizeof lists[0]; i++)
         status = check_commas(config, lists[i].key, lists[i].list, err);
-    if (!status) status = parse_memory(config, err);
+    if (!status)
+        status = parse_memory(&config->memory, config, "capture.memory",
+                              config->keys->capture.memory, err);
+    if (!status)
+        status = parse_memory(&config->probe_memory, config, "probe.memory",
+                              config->keys->probe.memory, err);
     return status;
 }
 
@@ -220,6 +225,8 @@ static rp_status resolve_all(rp_study_config *config, rp_error *err)
     if (!status) status = resolve_model(config, &k->features.t5, err);
     if (!status) status = resolve(config, &k->models, err);
     if (!status) status = resolve(config, &k->data.collection, err);
+    if (!status) status = resolve(config, &k->probe.transfer, err);
+    if (!status) status = resolve(config, &k->probe.transfer_features, err);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (uint32_t j = 0; !status && j < lists[i]->n; j++)
             status = resolve(config, &lists[i]->item[j], err);
@@ -229,9 +236,19 @@ static rp_status resolve_all(rp_study_config *config, rp_error *err)
 /* Is it a file that the steps write into the output folder? Theirs would replace it. */
 static bool is_written(const rp_study_config *config, const char *path, bool joined)
 {
-    static const char *const names[] = {"features.tsv", "labels.tsv",    "run.model.txt",
-                                        "probes.tsv",   "eval.tsv",      "data/queries.tsv",
-                                        "data/run.txt", "data/qrels.txt"};
+    static const char *const names[] = {"features.tsv",
+                                        "labels.tsv",
+                                        "run.model.txt",
+                                        "probes.tsv",
+                                        "units.tsv",
+                                        "differences.tsv",
+                                        "ksparse.tsv",
+                                        "predictions.safetensors",
+                                        "coefficients.safetensors",
+                                        "eval.tsv",
+                                        "data/queries.tsv",
+                                        "data/run.txt",
+                                        "data/qrels.txt"};
     size_t n = sizeof names / sizeof names[0] - (joined ? 0 : 3);
     char own[4096];
     for (size_t i = 0; i < n; i++)
@@ -262,6 +279,10 @@ static rp_status check_files(rp_study_config *config, rp_error *err)
                  {"data.run", &k->data.run},
                  {"data.qrels", &k->data.qrels}};
     rp_status status = check_file(config, "data.collection", k->data.collection, false, err);
+    if (!status) status = check_file(config, "probe.transfer", k->probe.transfer, false, err);
+    if (!status)
+        status =
+            check_file(config, "probe.transfer_features", k->probe.transfer_features, false, err);
     if (!status) status = rp_study_place_models(config, err);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (uint32_t j = 0; !status && j < lists[i].list->n; j++) {

@@ -59,11 +59,13 @@ typedef struct rp_study_capture {
 
 typedef struct rp_study_probe {
     rp_study_list select, views, protocols;
-    char *layers, *method;
-    double *penalty;
-    uint64_t *folds, *inner, *bootstrap, *seed;
+    char *layers, *method, *gains, *memory;
+    char *transfer, *transfer_features; /* another store and its features */
+    double *penalty, *l1_ratio, *pfer;
+    uint64_t *folds, *inner, *bootstrap, *permutations, *stability, *seed;
     int64_t *balance;
     bool *controls;
+    bool *predictions, *coefficients, *units, *differences, *ksparse; /* files beside probes.tsv */
 } rp_study_probe;
 
 typedef struct rp_study_evaluate {
@@ -89,6 +91,7 @@ typedef struct rp_study_config {
                                  * adapter's base model, else NULL */
     char *bert_dir, *t5_dir;    /* the same of the features' encoders; NULL: none */
     size_t memory;              /* bytes of capture.memory; 0: the job's default */
+    size_t probe_memory;        /* the same of probe.memory */
     char *path;                 /* of study.yaml */
     struct rp_yaml_node *node;  /* [nodes] for errors found later */
     size_t nodes;

@@ -8,6 +8,8 @@
  *     OUTPUT/store/                                 capture
  *     OUTPUT/run.model.txt                          rank: the model's scores as a run
  *     OUTPUT/probes.tsv                             probe
+ *     OUTPUT/units.tsv, differences.tsv, ksparse.tsv, predictions.safetensors,
+ *            coefficients.safetensors               probe (those that are asked for)
  *     OUTPUT/eval.tsv                               eval (only with qrels)
  *     OUTPUT/index.html, summary.txt, verdicts.tsv, figures/   report
  *     OUTPUT/steps/                                 ledger.h
@@ -22,6 +24,7 @@ typedef struct rp_course_paths {
     const char *data, *queries, *run, *qrels; /* what the jobs read: given, joined or found */
     const char *bm25, *features, *labels, *store, *model_run, *probes, *eval, *page, *summary,
         *verdicts;
+    const char *units, *differences, *ksparse, *predictions, *coefficients;
 } rp_course_paths;
 
 typedef struct rp_course {

@@ -276,12 +276,26 @@ static rp_status run_probe(rp_course *s, const void *options, rp_error *err)
     return rp_probe(options, &s->host, err);
 }
 
-rp_status rp_course_probe(rp_course *s, rp_error *err)
+/* The files beside probes.tsv that are asked for. */
+static void fill_files(rp_probe_options *o, rp_step *step, const rp_course *s)
 {
     const rp_study_probe *k = &s->config.keys->probe;
-    rp_step step = {
-        .name = "probe", .input = {s->path.store, s->path.features}, .output = {s->path.probes}};
-    rp_probe_options options, *o = &options;
+    const struct {
+        const bool *asked;
+        const char **to, *path;
+    } files[] = {{k->units, &o->units, s->path.units},
+                 {k->differences, &o->differences, s->path.differences},
+                 {k->ksparse, &o->ksparse, s->path.ksparse},
+                 {k->predictions, &o->predictions, s->path.predictions},
+                 {k->coefficients, &o->coefficients, s->path.coefficients}};
+    size_t n = 1; /* after probes.tsv */
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i].asked && *files[i].asked) step->output[n++] = *files[i].to = files[i].path;
+}
+
+static void fill_probe(rp_probe_options *o, const rp_course *s)
+{
+    const rp_study_probe *k = &s->config.keys->probe;
     rp_probe_options_init(o);
     o->store = s->path.store;
     o->features = s->path.features;
@@ -290,15 +304,28 @@ rp_status rp_course_probe(rp_course *s, rp_error *err)
     SET(o->layers, k->layers);
     SET(o->protocols, rp_study_config_join(&s->config, &k->protocols));
     SET(o->method, k->method);
+    SET(o->gains, k->gains);
     SET_VALUE(o->penalty, k->penalty);
+    SET_VALUE(o->l1_ratio, k->l1_ratio);
     SET_VALUE(o->folds, k->folds);
     SET_VALUE(o->inner, k->inner);
     SET_VALUE(o->bootstrap, k->bootstrap);
+    SET_VALUE(o->permutations, k->permutations);
+    SET_VALUE(o->stability, k->stability);
+    SET_VALUE(o->pfer, k->pfer);
     SET_VALUE(o->controls, k->controls);
     if (k->balance) o->balance = (int)*k->balance;
     SET_VALUE(o->seed, k->seed);
+    o->memory = s->config.probe_memory;
+    o->transfer = k->transfer;
+    o->transfer_features = k->transfer_features;
     o->output = s->path.probes;
     o->threads = s->options->threads;
+}
+
+static rp_status describe_probe(rp_step *to, const rp_probe_options *o, rp_error *err)
+{
+    rp_step step = *to;
     rp_status status = RP_OK;
     TEXT("select", o->select);
     TEXT("views", o->views);
@@ -306,13 +333,32 @@ rp_status rp_course_probe(rp_course *s, rp_error *err)
     TEXT("protocols", o->protocols);
     TEXT("method", o->method);
     NUMBER("penalty", o->penalty);
+    NUMBER("l1_ratio", o->l1_ratio);
     NUMBER("folds", o->folds);
     NUMBER("inner", o->inner);
     NUMBER("bootstrap", o->bootstrap);
+    NUMBER("permutations", o->permutations);
+    TEXT("gains", o->gains);
+    NUMBER("stability", o->stability);
+    NUMBER("pfer", o->pfer);
     NUMBER("controls", o->controls);
     NUMBER("balance", o->balance);
     NUMBER("seed", o->seed);
-    if (!status) status = rp_course_step(s, &step, run_probe, o, err);
+    *to = step;
+    return status;
+}
+
+rp_status rp_course_probe(rp_course *s, rp_error *err)
+{
+    rp_step step = {
+        .name = "probe", .input = {s->path.store, s->path.features}, .output = {s->path.probes}};
+    rp_probe_options options;
+    fill_probe(&options, s);
+    fill_files(&options, &step, s);
+    step.input[2] = options.transfer;
+    step.input[3] = options.transfer_features;
+    rp_status status = describe_probe(&step, &options, err);
+    if (!status) status = rp_course_step(s, &step, run_probe, &options, err);
     rp_text_release(&step.options);
     return status;
 }

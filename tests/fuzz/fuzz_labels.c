@@ -5,7 +5,9 @@
 int rp_fuzz_one(const uint8_t *data, size_t n)
 {
     static const rp_store_row row[] = {
-        {"q1", "d1", 5, .5}, {"q1", "d2", 6, .25}, {"q2", "d1", 7, 1}};
+        {.qid = "q1", .docid = "d1", .tokens = 5, .score = .5, .token_control = .25},
+        {.qid = "q1", .docid = "d2", .tokens = 6, .score = .25, .token_control = -1},
+        {.qid = "q2", .docid = "d1", .tokens = 7, .score = 1, .token_control = 2}};
     const rp_source source = {.n = 3, .row = row};
     rp_rows rows;
     rp_labels labels;

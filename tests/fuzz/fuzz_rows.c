@@ -22,9 +22,9 @@ static void remove_view(void)
 static void make_store(const char *dir)
 {
     const rp_store_view view = {"resid_post.all.mean", 3, 0, 0};
-    const rp_store_row row[2] = {{"q", "d1", 0, 0}, {"q", "d2", 0, 0}};
-    const float x[6] = {1, 2, 3, 4, 5, 6}, scores[2] = {1, 2}, *const xs[1] = {x};
-    const size_t tokens[2] = {7, 8};
+    const rp_store_row row[2] = {{.qid = "q", .docid = "d1", .tokens = 7, .score = 1},
+                                 {.qid = "q", .docid = "d2", .tokens = 8, .score = 2}};
+    const float x[6] = {1, 2, 3, 4, 5, 6}, *const xs[1] = {x};
     json_t *settings = json_object();
     rp_store_plan plan = {.views = &view,
                           .nviews = 1,
@@ -37,7 +37,7 @@ static void make_store(const char *dir)
     rp_store_writer *w = NULL;
 
     if (rp_store_writer_open(&w, dir, &plan, NULL, NULL) != RP_OK ||
-        rp_store_writer_put(w, 0, &(rp_store_shard){xs, tokens, scores}, NULL) != RP_OK ||
+        rp_store_writer_put(w, 0, &(rp_store_shard){xs, row}, NULL) != RP_OK ||
         rp_store_writer_finish(w, NULL, NULL) != RP_OK ||
         rp_path_join(path, sizeof path, dir, RP_STORE_MANIFEST, NULL) != RP_OK ||
         rp_json_load(&manifest, path, 1 << 20, NULL) != RP_OK ||

@@ -25,18 +25,21 @@ typedef struct arrays {
     float *made;
 } arrays;
 
-static inline rp_status arrays_read(void *arg, float *x, size_t view, size_t layer, rp_error *err)
+static inline rp_status arrays_read(void *arg, float *x, size_t view, size_t layer,
+                                    const size_t *row, size_t m, rp_error *err)
 {
     const arrays *a = arg;
     if (view >= 4 || layer >= 4 || !a->x[view][layer])
         return rp_fail(err, RP_EIO, "no view %zu layer %zu", view, layer);
-    memcpy(x, a->x[view][layer], a->source.n * a->view[view].width * sizeof *x);
+    size_t width = a->view[view].width;
+    for (size_t i = 0; i < m; i++)
+        memcpy(x + i * width, a->x[view][layer] + row[i] * width, width * sizeof *x);
     return RP_OK;
 }
 
 static inline void arrays_finish(arrays *a, size_t n, size_t nviews)
 {
-    a->source = (rp_source){n, a->row, nviews, a->view, a, arrays_read};
+    a->source = (rp_source){n, a->row, nviews, a->view, a, arrays_read, NULL};
 }
 
 /* nq queries of m pairs; x [n, width] for layer 0 of view "made" is left zero, in a->made. */
@@ -51,7 +54,11 @@ static inline void arrays_make(arrays *a, size_t nq, size_t m, size_t width)
     for (size_t i = 0; i < n; i++) {
         snprintf(a->id[i][0], 24, "q%zu", i / m);
         snprintf(a->id[i][1], 24, "d%zu", i);
-        a->row[i] = (rp_store_row){a->id[i][0], a->id[i][1], 20 + i * 7 % 90, NAN};
+        a->row[i] = (rp_store_row){.qid = a->id[i][0],
+                                   .docid = a->id[i][1],
+                                   .tokens = 20 + i * 7 % 90,
+                                   .score = NAN,
+                                   .token_control = NAN};
     }
     a->view[0] = (rp_store_view){"made", width, 0, 0};
     a->x[0][0] = a->made;
@@ -72,8 +79,11 @@ static inline void arrays_golden(arrays *a)
         double tokens, score;
         assert_ok(rp_table_number(a->table, i, 3, &tokens, &err), &err);
         assert_ok(rp_table_number(a->table, i, 4, &score, &err), &err);
-        a->row[i] = (rp_store_row){rp_table_cell(a->table, i, 1), rp_table_cell(a->table, i, 2),
-                                   (size_t)tokens, score};
+        a->row[i] = (rp_store_row){.qid = rp_table_cell(a->table, i, 1),
+                                   .docid = rp_table_cell(a->table, i, 2),
+                                   .tokens = (size_t)tokens,
+                                   .score = score,
+                                   .token_control = NAN};
     }
     a->view[0] = (rp_store_view){"a", 10, 0, 1};
     a->view[1] = (rp_store_view){"b", 130, 1, 1};

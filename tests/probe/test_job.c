@@ -124,13 +124,13 @@ static void the_table_has_a_row_for_every_feature_layer_and_protocol(void **stat
     assert_ok(rp_table_read(&t, rp_test_path("threads.tsv"), &err), &err);
     /* 5 features and 2 controls; 3 layers, 2 baselines; 2 protocols */
     assert_int_equal(rp_table_rows(t), 7 * 5 * 2);
-    assert_int_equal(rp_table_columns(t), 23);
+    assert_int_equal(rp_table_columns(t), 41);
     assert_string_equal(rp_table_name(t, 0), "feature");
-    assert_string_equal(rp_table_name(t, 22), "status");
+    assert_string_equal(rp_table_name(t, 40), "status");
     assert_string_equal(rp_table_comment(t, "seed"), "7");
     for (size_t i = 0; i < rp_table_rows(t); i++) {
         bool constant = !strcmp(rp_table_cell(t, i, 0), "sim.constant");
-        assert_string_equal(rp_table_cell(t, i, 22), constant ? "undefined" : "ok");
+        assert_string_equal(rp_table_cell(t, i, 40), constant ? "undefined" : "ok");
     }
     rp_table_free(t);
     rp_safetensors *st;
@@ -340,8 +340,11 @@ static void a_handful_of_pairs_is_undefined_or_a_number_but_no_failure(void **st
         o.features = arrays_features(&a, name, (const double *const *)y, 2);
         o.protocols = "paper-text,paper-code";
         run(&job, &a, &o);
-        for (size_t i = 0; i < 2 * job.nunits * job.labels.n; i++)
-            assert_true(job.result[i].defined != isnan(job.result[i].score.r2));
+        for (size_t i = 0; i < 2 * job.nunits * job.labels.n; i++) {
+            size_t u = i / 2 / job.labels.n;
+            const rp_result *r = rp_job_result(&job, i % 2, u, i / 2 % job.labels.n);
+            assert_true(r->defined != isnan(r->score.r2));
+        }
         assert_true(n < 8 || arrays_result(&job, 1, "made", 0, "b")->defined);
         rp_job_release(&job);
         free(y[0]), free(y[1]);
@@ -396,6 +399,30 @@ static void a_ranker_that_scores_by_length_is_seen_through_by_the_baseline(void 
     arrays_release(&a);
 }
 
+static void a_store_that_counts_the_documents_tokens_gives_them_to_the_baseline(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"document", "noise"};
+    arrays a;
+    double *y[2];
+    rp_job job;
+    rp_probe_options o;
+    leaky(&a, y, 20, 20);
+    for (size_t i = 0; i < a.source.n; i++) {
+        a.row[i].query_tokens = 2 + i * 5 % 11;
+        a.row[i].document_tokens = 20 + i * 13 % 17;
+        y[0][i] = (double)(a.row[i].document_tokens - a.row[i].query_tokens) + .01 * y[1][i];
+    }
+    rp_probe_options_init(&o);
+    o.features = arrays_features(&a, name, (const double *const *)y, 2);
+    run(&job, &a, &o);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, "document")->score.r2 > .99);
+    assert_true(arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, "noise")->score.r2 < .05);
+    rp_job_release(&job);
+    free(y[0]), free(y[1]);
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_handful_of_pairs_is_undefined_or_a_number_but_no_failure),
         cmocka_unit_test(a_host_that_asks_to_stop_stops_the_job),
         cmocka_unit_test(a_ranker_that_scores_by_length_is_seen_through_by_the_baseline),
+        cmocka_unit_test(a_store_that_counts_the_documents_tokens_gives_them_to_the_baseline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,33 @@ static void labels_are_joined_by_pair_whatever_the_order(void **state)
     arrays_release(&a);
 }
 
+static void the_token_control_is_a_label_when_every_row_has_one(void **state)
+{
+    (void)state;
+    arrays a;
+    rp_rows rows;
+    rp_labels labels;
+    rp_error err;
+    arrays_make(&a, 1, 2, 1);
+    const double control[] = {.5, -.25};
+    a.row[0].token_control = control[0];
+    const char *path = three_pairs("qid\tdocid\ta\nq0\td0\t1\nq0\td1\t2\n");
+    load(&labels, &rows, &a, path, "*");
+    assert_int_equal(labels.n, 3);
+    rp_labels_release(&labels);
+    a.row[1].token_control = control[1];
+    assert_ok(rp_labels_load(&labels, &rows, path, "*", true, NULL, &err), &err);
+    assert_int_equal(labels.n, 4);
+    assert_string_equal(labels.name[3], "control.token");
+    assert_close(labels.y[3], control, 2, 0, 0);
+    rp_labels_release(&labels);
+    path = three_pairs("qid\tdocid\tcontrol.token\nq0\td0\t1\nq0\td1\t2\n");
+    assert_int_equal(rp_labels_load(&labels, &rows, path, "*", true, NULL, &err), RP_EFORMAT);
+    assert_non_null(strstr(err.text, "column 'control.token' has the name of a label"));
+    rp_rows_release(&rows);
+    arrays_release(&a);
+}
+
 static void a_grade_that_nobody_gave_is_a_label_only_when_it_is_asked_for(void **state)
 {
     (void)state;
@@ -264,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_joined_by_pair_whatever_the_order),
+        cmocka_unit_test(the_token_control_is_a_label_when_every_row_has_one),
         cmocka_unit_test(a_grade_that_nobody_gave_is_a_label_only_when_it_is_asked_for),
         cmocka_unit_test(the_rankers_score_is_a_label_when_it_is_there_and_selected),
         cmocka_unit_test(bad_features_are_refused_with_file_and_line),

@@ -68,6 +68,31 @@ static void the_rule_of_the_paper_and_what_survives(void **state)
     }
 }
 
+static void permutations_are_the_null_where_the_table_has_them(void **state)
+{
+    (void)state;
+    static const char *const null[] = {"0.03\t0.001", "0.05\t0.2", "nan\tnan"};
+    static const bool survives[] = {true, false, false};
+    for (size_t i = 0; i < 3; i++) {
+        rp_error err = {0};
+        rp_results results;
+        rp_verdicts verdicts;
+        char text[4096];
+        snprintf(text, sizeof text,
+                 "feature\tview\tlayer\tprotocol\tn\tqueries\tr2\tr2_within\tr2_within_lo\t"
+                 "r2_within_hi\teta2\tnull_within\tp_document_maxt\n"
+                 "f\tv\t1\tsound\t9\t2\t.5\t.1\t.04\t.2\t.5\t%s\n"
+                 "control.pair\tv\t1\tsound\t9\t2\t0\t0\t-.1\t.06\t0\t.01\tnan\n",
+                 null[i]);
+        assert_ok(rp_results_read(&results, rp_test_write_text("n.tsv", text), NULL, &err), &err);
+        assert_ok(rp_verdicts_make(&verdicts, &results, &err), &err);
+        assert_true(results.tested == (i < 2));
+        assert_int_equal(rp_verdicts_at(&verdicts, 0, 0, 0)->survives, survives[i]);
+        rp_verdicts_release(&verdicts);
+        rp_results_release(&results);
+    }
+}
+
 static void a_label_without_variance_is_undefined_not_absent(void **state)
 {
     (void)state;
@@ -159,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rule_of_the_paper_and_what_survives),
+        cmocka_unit_test(permutations_are_the_null_where_the_table_has_them),
         cmocka_unit_test(a_label_without_variance_is_undefined_not_absent),
         cmocka_unit_test(only_a_sound_protocol_is_judged),
         cmocka_unit_test(bad_probes_are_refused_with_file_line_and_value),

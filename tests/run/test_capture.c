@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/number.h"
+#include "base/table.h"
 #include "run/fixture.h"
 
 static const char *const ten[] = {"resid_post.all.mean",      "resid_post.all.max",
@@ -181,6 +182,33 @@ static void every_token_set_and_pool_has_the_numbers_of_transformers(void **stat
     check_numbers(o.store, 1e-2);
 }
 
+static void rows_say_how_many_tokens_are_whose_and_their_control(void **state)
+{
+    rp_capture_options o = golden_capture(rp_test_path("tokens"));
+    rp_error err = {0};
+    rp_store *s = NULL;
+    rp_table *t = NULL;
+
+    (void)state;
+    assert_ok(rp_capture(&o, NULL, &err), &err);
+    assert_ok(rp_store_open(&s, o.store, &err), &err);
+    assert_ok(rp_table_read(&t, GOLDEN "tokens.tsv", &err), &err);
+    assert_int_equal(rp_table_rows(t), PAIRS);
+    for (size_t r = 0; r < PAIRS; r++) {
+        const rp_store_row *row = rp_store_row_at(s, r);
+        const double got[] = {(double)row->tokens, (double)row->query_tokens,
+                              (double)row->document_tokens, row->token_control};
+        double want[4];
+        assert_string_equal(rp_table_cell(t, r, 0), row->qid);
+        assert_string_equal(rp_table_cell(t, r, 1), row->docid);
+        for (size_t c = 0; c < 4; c++)
+            assert_ok(rp_table_number(t, r, 2 + c, &want[c], &err), &err);
+        assert_close(got, want, 4, 1e-8, 0);
+    }
+    rp_table_free(t);
+    rp_store_free(s);
+}
+
 static void threads_and_memory_do_not_change_a_byte(void **state)
 {
     char one[512], two[512];
@@ -287,6 +315,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_interrupted_capture_drops_the_shard_and_goes_on_later),
         cmocka_unit_test(a_complete_store_is_left_alone),
         cmocka_unit_test(every_token_set_and_pool_has_the_numbers_of_transformers),
+        cmocka_unit_test(rows_say_how_many_tokens_are_whose_and_their_control),
         cmocka_unit_test(threads_and_memory_do_not_change_a_byte),
         cmocka_unit_test(the_loss_of_a_small_dtype_is_told),
         cmocka_unit_test(a_model_without_a_score_head_is_refused_unless_scores_are_not_wanted),

@@ -35,12 +35,18 @@ static inline float score(size_t row)
     return (float)row / 3 - 1;
 }
 
+/* Not a float's value: a continued store must keep it as it is. */
+static inline double control(size_t row)
+{
+    return 1.0 / 3 - (double)row / 7;
+}
+
 static inline rp_store_plan plan_new(rp_dtype dtype)
 {
     for (size_t r = 0; r < ROWS; r++) {
         snprintf(ids[r][0], sizeof ids[r][0], "q%zu", r / 5);
         snprintf(ids[r][1], sizeof ids[r][1], "doc%zu", r);
-        rows[r] = (rp_store_row){ids[r][0], ids[r][1], 0, 0};
+        rows[r] = (rp_store_row){.qid = ids[r][0], .docid = ids[r][1]};
     }
     return (rp_store_plan){.views = shapes,
                            .nviews = VIEWS,
@@ -59,19 +65,22 @@ static inline rp_status put_shard(rp_store_writer *w, size_t shard, rp_error *er
 {
     const rp_layout *layout = rp_store_writer_layout(w);
     size_t n = rp_layout_shard_rows(layout, shard), first = shard * SHARD_ROWS;
-    float a[3 * SHARD_ROWS * 5], b[2 * SHARD_ROWS * 7], scores[SHARD_ROWS];
+    float a[3 * SHARD_ROWS * 5], b[2 * SHARD_ROWS * 7];
     const float *x[VIEWS] = {a, b};
-    size_t tokens[SHARD_ROWS];
+    rp_store_row row[SHARD_ROWS];
 
     for (size_t r = 0; r < n; r++) {
-        tokens[r] = 20 + first + r;
-        scores[r] = score(first + r);
+        row[r] = (rp_store_row){.tokens = 20 + first + r,
+                                .score = (double)score(first + r),
+                                .query_tokens = 5 + r,
+                                .document_tokens = 10 + first,
+                                .token_control = control(first + r)};
         for (size_t l = 0; l < 3; l++)
             for (size_t c = 0; c < 5; c++) a[(l * n + r) * 5 + c] = value(0, l, first + r, c);
         for (size_t l = 0; l < 2; l++)
             for (size_t c = 0; c < 7; c++) b[(l * n + r) * 7 + c] = value(1, l + 1, first + r, c);
     }
-    return rp_store_writer_put(w, shard, &(rp_store_shard){x, tokens, scores}, err);
+    return rp_store_writer_put(w, shard, &(rp_store_shard){x, row}, err);
 }
 
 /* Opens the writer, puts at most `shards` shards that are missing, finishes when all are there. */

@@ -1,6 +1,7 @@
 /* Activations as f16, bf16 and i8: how much is lost, and where. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/number.h"
 #include "store/quant.h"
@@ -161,6 +162,31 @@ static void values_beyond_a_dtype_are_refused_with_their_place(void **state)
     }
 }
 
+static void codes_and_scales_may_lie_anywhere(void **state)
+{
+    enum { R = 3, W = 21 };
+    static const rp_dtype dtypes[] = {RP_F32, RP_F16, RP_BF16, RP_I8};
+    float x[R * W], scale[W] = {0}, zero[W] = {0}, want[R * W], got[R * W];
+    char codes[R * W * 4], odd[R * W * 4 + 1], odd_scale[W * 4 + 1], odd_zero[W * 4 + 3];
+    size_t row, column;
+    rp_loss loss;
+    rp_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < R * W; i++) x[i] = (float)cos((double)i);
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++) {
+        assert_ok(
+            rp_quant_encode(codes, scale, zero, &loss, &row, &column, x, R, W, dtypes[d], &err),
+            &err);
+        memcpy(odd + 1, codes, sizeof codes);
+        memcpy(odd_scale + 1, scale, sizeof scale);
+        memcpy(odd_zero + 3, zero, sizeof zero);
+        rp_quant_decode(want, codes, scale, zero, R, W, dtypes[d]);
+        rp_quant_decode(got, odd + 1, odd_scale + 1, odd_zero + 3, R, W, dtypes[d]);
+        assert_memory_equal(got, want, sizeof want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_massive_unit_does_not_flatten_the_others),
         cmocka_unit_test(a_constant_column_is_kept_exactly_in_i8),
         cmocka_unit_test(values_beyond_a_dtype_are_refused_with_their_place),
+        cmocka_unit_test(codes_and_scales_may_lie_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Reading a store: what was written comes back; what was damaged is named. */
+#include <pthread.h>
 #include <unistd.h>
 
 #include "store/fixture.h"
@@ -39,6 +40,9 @@ static void what_was_written_is_read_back(void **state)
             assert_string_equal(row->docid, ids[r][1]);
             assert_int_equal(row->tokens, 20 + r);
             assert_true((float)row->score == score(r));
+            assert_int_equal(row->query_tokens, 5 + r % SHARD_ROWS);
+            assert_int_equal(row->document_tokens, 10 + r / SHARD_ROWS * SHARD_ROWS);
+            assert_true(fabs(row->token_control - control(r)) < 1e-8);
         }
         assert_null(rp_store_row_at(s, ROWS));
         assert_null(rp_store_view_at(s, VIEWS));
@@ -127,9 +131,11 @@ static const struct {
     {"store.json", "{", "[", "'%s/store.json' line 2: not JSON: ']' expected near ':'"},
     {"store.json", "rankprobe-store", "other",
      "'%s/store.json': not an activation store: 'format' is not 'rankprobe-store'"},
-    {"store.json", "\"format_version\": 1", "\"format_version\": 2",
-     "'%s/store.json': format version 2; this program reads 1"},
-    {"store.json", "\"format_version\": 1", "\"format_version\": 1.5",
+    {"store.json", "\"format_version\": 2", "\"format_version\": 3",
+     "'%s/store.json': format version 3; this program reads 1 to 2"},
+    {"store.json", "\"format_version\": 2", "\"format_version\": 0",
+     "'%s/store.json': format version 0; this program reads 1 to 2"},
+    {"store.json", "\"format_version\": 2", "\"format_version\": 1.5",
      "'%s/store.json': 'format_version' is not a number from 0 to 1000000"},
     {"store.json", "\"settings\"", "\"setting\"", "'%s/store.json': 'settings' is missing"},
     {"store.json", "\"rows\": 10", "\"rows\": -1",
@@ -218,10 +224,207 @@ static void an_altered_shard_is_named_when_it_is_first_read(void **state)
     free(bytes);
     assert_ok(rp_store_open(&s, dir, &err), &err);
     assert_ok(rp_store_read(s, x, 0, 0, &err), &err);
-    assert_int_equal(rp_store_read(s, x, 1, 1, &err), RP_EFORMAT);
-    assert_non_null(strstr(err.text, "mlp_act.last.max/00001.safetensors' is altered: its checksum "
-                                     "is "));
+    /* Twice: a shard that was refused is not taken for checked. */
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(rp_store_read(s, x, 1, 1, &err), RP_EFORMAT);
+        assert_non_null(strstr(err.text, "mlp_act.last.max/00001.safetensors' is altered: its "
+                                         "checksum is "));
+    }
+    assert_ok(rp_store_read_rows(s, x, 1, 2, (const size_t[]){3, 8}, 2, &err), &err);
+    assert_int_equal(rp_store_read_rows(s, x, 1, 2, (const size_t[]){3, 4}, 2, &err), RP_EFORMAT);
+    assert_non_null(strstr(err.text, "mlp_act.last.max/00001.safetensors' is altered"));
     rp_store_free(s);
+}
+
+/* Rows in an order of their own, some twice, runs within a shard and across two. */
+static const size_t picked[] = {9, 0, 1, 2, 3, 4, 5, 5, 2, 7, 6, 8, 9};
+enum { PICKED = sizeof picked / sizeof *picked };
+
+/* The rows of every view and layer against the whole layers. */
+static void check_picked(const rp_store *s)
+{
+    rp_error err = {0};
+    float whole[ROWS * 7], x[PICKED * 7];
+
+    for (size_t v = 0; v < VIEWS; v++) {
+        size_t width = shapes[v].width;
+        for (size_t l = shapes[v].layer_first; l <= shapes[v].layer_last; l++) {
+            assert_ok(rp_store_read(s, whole, v, l, &err), &err);
+            assert_ok(rp_store_read_rows(s, x, v, l, picked, PICKED, &err), &err);
+            for (size_t i = 0; i < PICKED; i++)
+                assert_memory_equal(x + i * width, whole + picked[i] * width, width * sizeof *x);
+        }
+    }
+}
+
+static void rows_in_any_order_are_those_of_the_layer_in_every_dtype(void **state)
+{
+    static const rp_dtype dtypes[] = {RP_F32, RP_F16, RP_BF16, RP_I8};
+    rp_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        char name[16];
+        rp_store *s = NULL;
+        snprintf(name, sizeof name, "rows%zu", i);
+        assert_ok(rp_store_open(&s, make_store(name, dtypes[i]), &err), &err);
+        check_picked(s);
+        assert_ok(rp_store_read_rows(s, NULL, 0, 0, NULL, 0, &err), &err);
+        rp_store_free(s);
+    }
+}
+
+static void hints_at_any_time_change_no_number(void **state)
+{
+    rp_error err = {0};
+    rp_store *s = NULL;
+
+    (void)state;
+    assert_ok(rp_store_open(&s, make_store("hints", RP_I8), &err), &err);
+    for (size_t v = 0; v <= VIEWS; v++) rp_store_expect(s, v, 1), rp_store_forget(s, v, 1);
+    check_picked(s);
+    for (size_t l = 0; l < 9; l++) rp_store_forget(s, 0, l), rp_store_expect(s, 1, l);
+    check_picked(s);
+    rp_store_free(s);
+}
+
+static void *read_picked(void *store)
+{
+    float x[PICKED * 7], want[PICKED * 7];
+    rp_error err = {0};
+
+    for (size_t i = 0; i < PICKED; i++)
+        for (size_t c = 0; c < 7; c++) want[i * 7 + c] = value(1, 2, picked[i], c);
+    for (int k = 0; k < 50; k++) {
+        if (rp_store_read_rows(store, x, 1, 2, picked, PICKED, &err) != RP_OK) return store;
+        if (memcmp(x, want, sizeof x) != 0) return store;
+        rp_store_forget(store, 1, 2);
+    }
+    return NULL;
+}
+
+static void many_threads_read_one_store(void **state)
+{
+    enum { THREADS = 4 };
+    pthread_t thread[THREADS];
+    rp_error err = {0};
+    rp_store *s = NULL;
+
+    (void)state;
+    assert_ok(rp_store_open(&s, make_store("threads", RP_F32), &err), &err);
+    for (size_t t = 0; t < THREADS; t++)
+        assert_int_equal(pthread_create(&thread[t], NULL, read_picked, s), 0);
+    for (size_t t = 0; t < THREADS; t++) {
+        void *failed = s;
+        assert_int_equal(pthread_join(thread[t], &failed), 0);
+        assert_null(failed);
+    }
+    rp_store_free(s);
+}
+
+static void a_row_that_is_not_there_is_refused(void **state)
+{
+    static const size_t beyond[] = {8, 9, 10}, huge[] = {SIZE_MAX};
+    char dir[512], text[600];
+    float x[3 * 7];
+    rp_error err = {0};
+    rp_store *s = NULL;
+
+    (void)state;
+    snprintf(dir, sizeof dir, "%s", make_store("beyond", RP_F32));
+    assert_ok(rp_store_open(&s, dir, &err), &err);
+    snprintf(text, sizeof text, "'%s' has 10 rows; there is no row 10", dir);
+    assert_fails(rp_store_read_rows(s, x, 0, 0, beyond, 3, &err), &err, RP_EARG, text);
+    snprintf(text, sizeof text, "'%s' has 10 rows; there is no row 18446744073709551615", dir);
+    assert_fails(rp_store_read_rows(s, x, 0, 0, huge, 1, &err), &err, RP_EARG, text);
+    snprintf(text, sizeof text, "'%s': mlp_act.last.max has layers 1 to 2; there is no layer 0",
+             dir);
+    assert_fails(rp_store_read_rows(s, x, 1, 0, beyond, 1, &err), &err, RP_EARG, text);
+    snprintf(text, sizeof text, "'%s' has 2 views; there is no view 2", dir);
+    assert_fails(rp_store_read_rows(s, x, 2, 1, beyond, 1, &err), &err, RP_EARG, text);
+    rp_store_free(s);
+}
+
+/* Makes rows.tsv the one given and store.json agree with it, in format 1. */
+static void make_older(const char *dir, const char *rows_tsv)
+{
+    char path[600];
+    rp_error err = {0};
+    json_t *manifest = NULL, *file;
+    size_t n = strlen(rows_tsv);
+
+    snprintf(path, sizeof path, "%s/rows.tsv", dir);
+    rp_test_write(path, rows_tsv, n);
+    snprintf(path, sizeof path, "%s/store.json", dir);
+    assert_ok(rp_json_load(&manifest, path, 1 << 20, &err), &err);
+    json_object_set_new(manifest, "format_version", json_integer(1));
+    file = json_object_get(manifest, "rows_file");
+    json_object_set_new(file, "bytes", json_integer((json_int_t)n));
+    json_object_set_new(file, "checksum", rp_json_from_checksum(rp_checksum_bytes(rows_tsv, n, 0)));
+    assert_ok(rp_json_save(manifest, path, 0, &err), &err);
+    json_decref(manifest);
+}
+
+static void a_store_of_format_one_opens_without_what_it_does_not_know(void **state)
+{
+    rp_store_plan plan = plan_new(RP_F16);
+    char dir[512];
+    rp_text text = {0};
+    rp_error err = {0};
+    rp_store *s = NULL;
+    rp_store_writer *w = NULL;
+
+    (void)state;
+    snprintf(dir, sizeof dir, "%s", make_store("older", RP_F16));
+    assert_ok(rp_text_printf(&text, &err, "row\tqid\tdocid\ttokens\tscore\n"), &err);
+    for (size_t r = 0; r < ROWS; r++)
+        assert_ok(rp_text_printf(&text, &err, "%zu\tq\td%zu\t8\t.5\n", r, r), &err);
+    make_older(dir, text.data);
+    rp_text_release(&text);
+    assert_ok(rp_store_open(&s, dir, &err), &err);
+    for (size_t r = 0; r < ROWS; r++) {
+        const rp_store_row *row = rp_store_row_at(s, r);
+        assert_int_equal(row->tokens, 8);
+        assert_int_equal(row->query_tokens + row->document_tokens, 0);
+        assert_true(isnan(row->token_control));
+    }
+    check_picked(s);
+    rp_store_free(s);
+    assert_ok(rp_store_writer_open(&w, dir, &plan, NULL, &err), &err);
+    assert_true(rp_store_writer_complete(w)); /* not written again */
+    rp_store_writer_free(w);
+    json_decref(plan.settings);
+}
+
+static void a_token_count_or_control_that_is_no_number_is_named(void **state)
+{
+    static const struct {
+        const char *cells, *text;
+    } cases[] = {{"few\t3\t.5", "query_tokens is not a number: 'few'"},
+                 {"2\t-3\t.5", "document_tokens is not a number: '-3'"},
+                 {"2\t3\tmuch", "token_control is not a number: 'much'"}};
+    rp_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char dir[512], name[16], want[600];
+        rp_text text = {0};
+        rp_store *s = NULL;
+        snprintf(name, sizeof name, "number%zu", i);
+        snprintf(dir, sizeof dir, "%s", make_store(name, RP_F32));
+        assert_ok(rp_text_printf(&text, &err,
+                                 "row\tqid\tdocid\ttokens\tscore\tquery_tokens\t"
+                                 "document_tokens\ttoken_control\n"),
+                  &err);
+        for (size_t r = 0; r < ROWS; r++)
+            assert_ok(rp_text_printf(&text, &err, "%zu\tq\td%zu\t8\t.5\t%s\n", r, r,
+                                     r == 4 ? cases[i].cells : "2\t3\tnan"),
+                      &err);
+        make_older(dir, text.data);
+        rp_text_release(&text);
+        snprintf(want, sizeof want, "'%s/rows.tsv' line 6: %s", dir, cases[i].text);
+        assert_fails(rp_store_open(&s, dir, &err), &err, RP_EFORMAT, want);
+    }
 }
 
 int main(void)
@@ -234,6 +437,12 @@ int main(void)
         cmocka_unit_test(every_edit_of_a_store_is_named),
         cmocka_unit_test(a_missing_shard_is_named_when_the_store_is_opened),
         cmocka_unit_test(an_altered_shard_is_named_when_it_is_first_read),
+        cmocka_unit_test(rows_in_any_order_are_those_of_the_layer_in_every_dtype),
+        cmocka_unit_test(hints_at_any_time_change_no_number),
+        cmocka_unit_test(many_threads_read_one_store),
+        cmocka_unit_test(a_row_that_is_not_there_is_refused),
+        cmocka_unit_test(a_store_of_format_one_opens_without_what_it_does_not_know),
+        cmocka_unit_test(a_token_count_or_control_that_is_no_number_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

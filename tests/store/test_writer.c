@@ -129,6 +129,33 @@ static void other_settings_are_refused_by_name(void **state)
     json_decref(plan.settings);
 }
 
+static void an_unfinished_store_of_an_older_format_is_refused_and_left_as_it_is(void **state)
+{
+    rp_store_plan plan = plan_new(RP_F32);
+    char dir[512], path[600], text[1024];
+    json_t *manifest = NULL;
+    rp_store_writer *w = NULL;
+    rp_error err = {0};
+
+    (void)state;
+    snprintf(dir, sizeof dir, "%s", rp_test_path("begun"));
+    write_store(dir, &plan, 1);
+    snprintf(path, sizeof path, "%s/store.partial.json", dir);
+    assert_ok(rp_json_load(&manifest, path, 1 << 20, &err), &err);
+    json_object_set_new(manifest, "format_version", json_integer(1));
+    assert_ok(rp_json_save(manifest, path, 0, &err), &err);
+    json_decref(manifest);
+    snprintf(text, sizeof text,
+             "'%s' was begun by an older program in format 1, which cannot be continued in format "
+             "2: delete the store, or finish it with that program",
+             path);
+    assert_fails(rp_store_writer_open(&w, dir, &plan, &host, &err), &err, RP_EARG, text);
+    assert_null(w);
+    snprintf(path, sizeof path, "%s/partial/00000.json", dir);
+    assert_true(rp_path_exists(path));
+    json_decref(plan.settings);
+}
+
 static void another_path_or_command_is_the_same_capture(void **state)
 {
     rp_store_plan plan = plan_new(RP_F32), other = plan_new(RP_F32);
@@ -183,17 +210,16 @@ static void a_directory_with_other_things_is_left_alone(void **state)
 static void a_value_that_cannot_be_kept_names_its_pair(void **state)
 {
     rp_store_plan plan = plan_new(RP_F16);
-    float a[60] = {0}, b[56] = {0}, scores[4] = {0};
+    float a[60] = {0}, b[56] = {0};
     const float *x[VIEWS] = {a, b};
-    size_t tokens[4] = {1, 1, 1, 1};
+    rp_store_row row[4] = {0};
     rp_store_writer *w = NULL;
     rp_error err = {0};
 
     (void)state;
     b[28 + 2 * 7 + 3] = 70000;
     assert_ok(rp_store_writer_open(&w, rp_test_path("large"), &plan, NULL, &err), &err);
-    assert_fails(rp_store_writer_put(w, 1, &(rp_store_shard){x, tokens, scores}, &err), &err,
-                 RP_ECOMPUTE,
+    assert_fails(rp_store_writer_put(w, 1, &(rp_store_shard){x, row}, &err), &err, RP_ECOMPUTE,
                  "query 'q1' document 'doc6': mlp_act.last.max layer 2 unit 3 is 70000, which f16 "
                  "cannot hold");
     assert_false(rp_store_writer_has(w, 1));
@@ -210,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_kill_between_the_store_and_its_parts_is_cleaned_up),
         cmocka_unit_test(damaged_shards_and_parts_of_an_unfinished_store_are_computed_again),
         cmocka_unit_test(other_settings_are_refused_by_name),
+        cmocka_unit_test(an_unfinished_store_of_an_older_format_is_refused_and_left_as_it_is),
         cmocka_unit_test(another_path_or_command_is_the_same_capture),
         cmocka_unit_test(two_writers_of_one_store_are_refused),
         cmocka_unit_test(a_directory_with_other_things_is_left_alone),

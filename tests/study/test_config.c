@@ -42,6 +42,7 @@ static const struct {
      " line 6: probe.protocols[1] is 'papertext', not one of sound|paper-text|paper-code"},
     {GOOD "probe:\n  method: svm\n", " line 7: probe.method is 'svm', not one of ridge|lasso"},
     {GOOD "capture: {dtype: f64}\n", " line 6: capture.dtype is 'f64', not one of f32|f16|bf16|i8"},
+    {GOOD "probe: {memory: 2 GB}\n", " line 6: probe.memory should be like 2G, not '2 GB'"},
     {GOOD "capture: {memory: lots}\n", " line 6: capture.memory should be like 2G, not 'lots'"},
     {GOOD "capture: {memory: 99999999999G}\n",
      " line 6: capture.memory should be like 2G, not '99999999999G'"},
@@ -98,7 +99,9 @@ static void every_key_is_read(void **state)
         "capture: {views: [mlp_out.all.mean], dtype: i8, memory: 3M, shard_rows: 5, score: false}\n"
         "probe: {select: ['*'], views: ['*'], protocols: [sound, paper-code], layers: '0,2-3',\n"
         "  method: lasso, penalty: .1, folds: 3, inner: 4, bootstrap: 9, balance: -1, seed: 12,\n"
-        "  controls: false}\n"
+        "  controls: false, l1_ratio: .5, permutations: 19, gains: length, stability: 7, pfer: 2,\n"
+        "  memory: 8G, transfer: other, transfer_features: o.tsv, units: true, differences: true,\n"
+        "  ksparse: false, predictions: true, coefficients: true}\n"
         "evaluate: {measures: [ndcg@10, map], relevance: 2}\n";
     rp_error err = {0};
     rp_study_config config;
@@ -122,6 +125,15 @@ static void every_key_is_read(void **state)
     assert_int_equal(*k->probe.balance, -1);
     assert_int_equal(*k->probe.seed, 12);
     assert_false(*k->probe.controls);
+    assert_true(*k->probe.l1_ratio == .5 && *k->probe.pfer == 2);
+    assert_int_equal(*k->probe.permutations, 19);
+    assert_int_equal(*k->probe.stability, 7);
+    assert_string_equal(k->probe.gains, "length");
+    assert_string_equal(k->probe.transfer, "/tmp/there/other");
+    assert_string_equal(k->probe.transfer_features, "/tmp/there/o.tsv");
+    assert_true(*k->probe.units && *k->probe.differences && !*k->probe.ksparse);
+    assert_true(*k->probe.predictions && *k->probe.coefficients);
+    assert_true(config.probe_memory == (size_t)8 << 30);
     assert_int_equal(*k->evaluate.relevance, 2);
     assert_int_equal(rp_study_config_line(&config, "data.queries[1]"), 7);
     assert_int_equal(rp_study_config_line(&config, "probe.method"), 21);

@@ -62,6 +62,9 @@ static const char *write_study(const char *output, const char *more)
 }
 
 #define PROBE "probe: {protocols: [sound, paper-text], bootstrap: 50, seed: 1}\n"
+#define FILES                                                                                      \
+    "probe: {protocols: [sound, paper-text], bootstrap: 50, seed: 2, differences: true, "          \
+    "coefficients: true}\n"
 #define OTHER "probe: {protocols: [sound, paper-text], bootstrap: 50, seed: 2}\n"
 
 static bool has_gnuplot(void)
@@ -148,6 +151,11 @@ static void a_changed_option_redoes_its_step_and_what_follows(void **state)
     assert_ok(run(write_study("out", OTHER), false, false, &err), &err);
     assert_redone("probe report");
     assert_step("probe", "started (option seed changed)");
+    /* files beside the table are outputs, not options: they make the step run */
+    assert_ok(run(write_study("out", FILES), false, false, &err), &err);
+    assert_redone("probe");
+    free(read_output("differences.tsv"));
+    free(read_output("coefficients.safetensors"));
     assert_ok(run(write_study("out", OTHER "evaluate: {measures: [map]}\n"), false, false, &err),
               &err);
     assert_redone("eval report");

@@ -1,0 +1,32 @@
+/*
+ * The null distributions of ridge probes: every label rearranged within queries, and by whole
+ * queries, refitted on the outer training sets and scored on the held-out folds. By blocks and
+ * options (orbit.h): a linear probe needs predictions of (block, option) columns only, and shares
+ * the factorisations of the fit. In f32: a null needs no more.
+ *
+ * A penalty chosen for the observed labels would not be the one that a rearrangement would have
+ * chosen, and the test conservative; choosing anew for every draw would cost the inner folds again.
+ * So the statistic is the best R2 over a few penalties that do not depend on the labels - the same
+ * function of every draw, hence exact. A penalty that the user fixed is the only one.
+ */
+#ifndef RP_PROBE_NULL_H
+#define RP_PROBE_NULL_H
+
+#include "probe/rows.h"
+#include "solver/ridge.h"
+
+typedef struct rp_null rp_null;
+/* tested [P] which labels. cells: of a design whose folds hold out every query once (`sound`).
+ * penalty: the fixed one, NaN: RP_NULL_PENALTIES. */
+#define RP_NULL_PENALTIES 3
+extern const double rp_null_penalty[RP_NULL_PENALTIES];
+rp_status rp_null_new(rp_null **null, const rp_cells *cells, const rp_rows *rows,
+                      const bool *tested, size_t draws, double penalty, rp_error *err);
+/* The hook of rp_ridge_options: arg is the rp_null. */
+rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err);
+/* t [draws + 1] <- the statistics of label p, draw 0 the observed: the best r2_within of kind 0
+ * (labels within queries), r2_between of kind 1 (whole queries). False: not tested. */
+bool rp_null_statistic(double *t, const rp_null *null, int kind, size_t p);
+void rp_null_free(rp_null *null);
+
+#endif

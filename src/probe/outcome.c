@@ -1,0 +1,302 @@
+#include "probe/outcome.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+void rp_outcome_release(rp_outcome *oc)
+{
+    free(oc->f), free(oc->base), free(oc->scored), free(oc->bad);
+    for (int g = 0; g < RP_GAINS; g++) free(oc->joint[g]);
+    free(oc->penalty), free(oc->cv), free(oc->units), free(oc->gap);
+    rp_fit_release(&oc->all);
+    *oc = (rp_outcome){0};
+}
+
+/* ---- rows by query ---- */
+
+void rp_by_query_release(rp_by_query *v)
+{
+    free(v->at), free(v->first), free(v->query);
+    *v = (rp_by_query){0};
+}
+
+rp_status rp_by_query_init(rp_by_query *v, const rp_folds *folds, const bool *scored,
+                           const rp_rows *rows, rp_error *err)
+{
+    size_t Q = rows->nqueries, *slot = rp_alloc(Q + 1, sizeof *slot), at = 0;
+    *v = (rp_by_query){.at = rp_alloc(folds->n, sizeof *v->at),
+                       .first = rp_alloc(Q + 1, sizeof *v->first),
+                       .query = rp_alloc(Q, sizeof *v->query)};
+    if (!slot || !v->at || !v->first || !v->query) {
+        free(slot);
+        rp_by_query_release(v);
+        return rp_fail_memory(err, folds->n * sizeof *v->at);
+    }
+    for (size_t i = 0; i < folds->n; i++)
+        if (!scored || scored[i]) slot[rows->query[folds->row[i]]]++;
+    for (size_t q = 0; q < Q; q++) {
+        size_t m = slot[q];
+        slot[q] = at;
+        if (m) v->query[v->queries] = q, v->first[v->queries++] = at;
+        at += m;
+    }
+    v->first[v->queries] = v->n = at;
+    for (size_t i = 0; i < folds->n; i++)
+        if (!scored || scored[i]) v->at[slot[rows->query[folds->row[i]]]++] = i;
+    free(slot);
+    return RP_OK;
+}
+
+/* ---- scores ---- */
+
+static double between_share(const double *y, const rp_by_query *v)
+{
+    double mean = 0, total = 0, between = 0;
+    for (size_t i = 0; i < v->n; i++) mean += y[v->at[i]];
+    mean /= (double)v->n;
+    for (size_t q = 0; q < v->queries; q++) {
+        double sum = 0, m = (double)(v->first[q + 1] - v->first[q]);
+        for (size_t i = v->first[q]; i < v->first[q + 1]; i++) {
+            double e = y[v->at[i]] - mean;
+            sum += e, total += e * e;
+        }
+        between += sum * sum / m;
+    }
+    return total > 0 ? between / total : NAN;
+}
+
+static bool constant(const double *y, size_t n, double offset)
+{
+    double mean = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) mean += y[i] / (double)n;
+    for (size_t i = 0; i < n; i++) squares += (y[i] - mean) * (y[i] - mean);
+    double sd = sqrt(squares / (double)n);
+    return sd < 1e-9 || rp_label_constant(mean + offset, sd);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Median and mean over the outer folds that were fitted. */
+static double median(const double *v, size_t stride, size_t n, double *mean, double *most)
+{
+    double kept[1000], sum = 0, top = -INFINITY;
+    size_t m = 0;
+    for (size_t o = 0; o < n && m < 1000; o++)
+        if (!isnan(v[o * stride])) kept[m++] = v[o * stride];
+    for (size_t o = 0; o < m; o++) sum += kept[o], top = fmax(top, kept[o]);
+    if (mean) *mean = m ? sum / (double)m : NAN;
+    if (most) *most = m ? top : NAN;
+    if (!m) return NAN;
+    qsort(kept, m, sizeof *kept, ascending);
+    return m % 2 ? kept[m / 2] : .5 * (kept[m / 2 - 1] + kept[m / 2]);
+}
+
+static void summarise(rp_result *out, const rp_outcome *oc, size_t p, const rp_score_row *score)
+{
+    size_t P = oc->d->labels, n = oc->d->folds->nouter;
+    double scale = oc->d->yscale[p];
+    out->defined = true;
+    out->score = *score;
+    out->score.mse *= scale * scale;
+    out->penalty = median(oc->penalty + p, P, n, NULL, NULL);
+    out->units = median(oc->units + p, P, n, NULL, NULL);
+    median(oc->cv + p, P, n, &out->cv, NULL);
+    median(oc->gap + p, P, n, NULL, &out->gap);
+    out->dead = oc->dead;
+}
+
+/* The rows of all labels, query by query: y, f or base of the group as [P, count]. */
+static void gather(double *to, const double *from, const rp_by_query *v, size_t P, size_t n)
+{
+    for (size_t p = 0; p < P; p++)
+        for (size_t i = 0; i < v->n; i++) to[p * v->n + i] = from[p * n + v->at[i]];
+}
+
+/* The baseline's predictions in the same order and units; false: some are missing. */
+static bool gather_baseline(double *to, const float *f, const rp_outcome *oc, const rp_rows *rows,
+                            const rp_by_query *v)
+{
+    bool whole = true;
+    for (size_t p = 0; p < oc->d->labels; p++) {
+        const float *from = f + oc->group->label[p] * rows->n;
+        for (size_t i = 0; i < v->n; i++) {
+            double value = (double)from[oc->group->row[v->at[i]]];
+            to[p * v->n + i] = (value - oc->d->ymean[p]) / oc->d->yscale[p];
+            whole = whole && !isnan(value);
+        }
+    }
+    return whole;
+}
+
+/* Room for the scoring of a group. */
+typedef struct desk {
+    double *y, *f, *base, *sums, *other; /* [P, n] three times; [P, queries, 4] twice */
+    rp_score_row *score;
+    rp_difference *difference;
+    rp_score_pair *pair;
+    const double **set;
+} desk;
+
+static void desk_release(desk *k)
+{
+    free(k->y), free(k->sums), free(k->score), free(k->difference), free(k->pair), free(k->set);
+}
+
+static rp_status desk_init(desk *k, const rp_by_query *v, size_t P, rp_error *err)
+{
+    size_t sums = P * v->queries * RP_SCORE_SUMS;
+    *k = (desk){.y = rp_alloc(3 * P * v->n, 8),
+                .sums = rp_alloc(2 * sums, 8),
+                .score = rp_alloc(P, sizeof *k->score),
+                .difference = rp_alloc(P, sizeof *k->difference),
+                .pair = rp_alloc(P, sizeof *k->pair),
+                .set = rp_alloc(2 * P, sizeof *k->set)};
+    if (!k->y || !k->sums || !k->score || !k->difference || !k->pair || !k->set) {
+        desk_release(k);
+        return rp_fail_memory(err, 3 * P * v->n * 8);
+    }
+    k->f = k->y + P * v->n, k->base = k->f + P * v->n, k->other = k->sums + sums;
+    for (size_t p = 0; p < P; p++) {
+        k->pair[p] = (rp_score_pair){p, P + p};
+        k->set[p] = k->sums + p * v->queries * RP_SCORE_SUMS;
+        k->set[P + p] = k->other + p * v->queries * RP_SCORE_SUMS;
+    }
+    return RP_OK;
+}
+
+/* R2 of [baseline, x] less R2 of the baseline, paired over queries. */
+static rp_status score_gain(rp_unit_out *out, desk *k, int g, const rp_outcome *oc,
+                            const rp_unit_in *in, const rp_by_query *v, rp_error *err)
+{
+    size_t P = oc->d->labels;
+    rp_scored rows = {v->n, v->queries, P, v->first, k->y, k->f, k->base};
+    if (!gather_baseline(k->f, in->baseline[g].f, oc, in->rows, v)) return RP_OK;
+    rp_score_sums(k->other, &rows);
+    gather(k->f, oc->joint[g], v, P, oc->d->n);
+    rp_score_sums(k->sums, &rows);
+    rp_status status = rp_score_differences(k->difference, k->pair, P, k->set, 2 * P, v->queries,
+                                            in->options->bootstrap, in->rows->seed, err);
+    for (size_t p = 0; p < P && !status; p++) {
+        const rp_difference *d = &k->difference[p];
+        rp_result *r = &out->result[oc->group->label[p]];
+        if (r->defined) r->gain[g] = (rp_gain){d->r2, d->lo, d->hi};
+    }
+    return status;
+}
+
+static void keep_sums(rp_unit_out *out, const desk *k, const rp_outcome *oc, const rp_by_query *v)
+{
+    for (size_t p = 0; p < oc->d->labels; p++) {
+        size_t label = oc->group->label[p];
+        double *to = out->sums + label * out->queries * RP_SCORE_SUMS;
+        for (size_t q = 0; q < v->queries && out->result[label].defined; q++)
+            memcpy(to + v->query[q] * RP_SCORE_SUMS, k->set[p] + q * RP_SCORE_SUMS,
+                   RP_SCORE_SUMS * sizeof *to);
+    }
+}
+
+static void keep_predictions(float *predictions, const rp_outcome *oc, size_t nrows)
+{
+    const rp_design *d = oc->d;
+    for (size_t p = 0; p < d->labels; p++) {
+        float *to = predictions + oc->group->label[p] * nrows;
+        for (size_t i = 0; i < d->n && !oc->bad[p]; i++)
+            if (oc->scored[i])
+                to[oc->group->row[i]] = (float)(oc->f[p * d->n + i] * d->yscale[p] + d->ymean[p]);
+    }
+}
+
+/* From u and the design's y to x and y as they are stored. */
+static void keep_coefficients(rp_unit_out *out, const rp_outcome *oc)
+{
+    const rp_design *d = oc->d;
+    size_t D = d->width;
+    for (size_t p = 0; p < d->labels; p++) {
+        size_t label = oc->group->label[p];
+        double *coef = out->coef + label * D, *beta = out->beta + label * D;
+        const double *w = oc->all.w + p * D;
+        double intercept = d->ymean[p] + d->yscale[p] * oc->all.b[p];
+        if (!out->result[label].defined) continue;
+        for (size_t j = 0; j < D; j++) {
+            beta[j] = w[j];
+            coef[j] = w[j] * d->yscale[p] / d->scale[j];
+            intercept -= coef[j] * d->mean[j];
+        }
+        out->intercept[label] = intercept;
+    }
+}
+
+rp_status rp_outcome_score(rp_unit_out *out, const rp_outcome *oc, const rp_unit_in *in,
+                           rp_error *err)
+{
+    const rp_design *d = oc->d;
+    size_t P = d->labels;
+    rp_by_query v;
+    desk k = {0};
+    rp_status status = rp_by_query_init(&v, d->folds, NULL, in->rows, err);
+    for (size_t p = 0; p < P && !status; p++) {
+        rp_result *r = &out->result[oc->group->label[p]];
+        r->n = v.n, r->queries = v.queries;
+        r->eta2 = between_share(d->y + p * d->n, &v);
+    }
+    rp_by_query_release(&v);
+    if (!status) status = rp_by_query_init(&v, d->folds, oc->scored, in->rows, err);
+    if (status || !v.n || !oc->fits) goto done;
+    if ((status = desk_init(&k, &v, P, err))) goto done;
+    gather(k.y, d->y, &v, P, d->n);
+    gather(k.f, oc->f, &v, P, d->n);
+    gather(k.base, oc->base, &v, P, d->n);
+    rp_scored rows = {v.n, v.queries, P, v.first, k.y, k.f, k.base};
+    status = rp_score_compute(k.score, k.sums, &rows, in->options->bootstrap, in->rows->seed, err);
+    for (size_t p = 0; p < P && !status; p++)
+        if (!oc->bad[p] && !constant(k.y + p * v.n, v.n, d->ymean[p] / d->yscale[p]))
+            summarise(&out->result[oc->group->label[p]], oc, p, &k.score[p]);
+    if (!status && out->sums) keep_sums(out, &k, oc, &v);
+    if (!status && out->predictions) keep_predictions(out->predictions, oc, in->rows->n);
+    if (!status && out->coef && oc->all.w) keep_coefficients(out, oc);
+    for (int g = 0; g < RP_GAINS && !status; g++)
+        if (oc->joint[g]) status = score_gain(out, &k, g, oc, in, &v, err);
+done:
+    desk_release(&k);
+    rp_by_query_release(&v);
+    return status;
+}
+
+rp_status rp_curve_score(void *scorer, const rp_curve_point *point, rp_error *err)
+{
+    const rp_curve_scorer *c = scorer;
+    const rp_outcome *oc = c->oc;
+    size_t P = oc->d->labels, n = oc->d->n, at = 0;
+    rp_by_query v;
+    desk k = {0};
+    while (rp_curve_size[at] != point->k) at++;
+    rp_status status = rp_by_query_init(&v, oc->d->folds, oc->scored, c->in->rows, err);
+    if (status || !v.n) goto done;
+    if ((status = desk_init(&k, &v, P, err))) goto done;
+    gather(k.y, oc->d->y, &v, P, n);
+    gather(k.f, point->pred, &v, P, n);
+    gather(k.base, point->base, &v, P, n);
+    rp_scored rows = {v.n, v.queries, P, v.first, k.y, k.f, k.base};
+    status =
+        rp_score_compute(k.score, NULL, &rows, c->in->options->bootstrap, c->in->rows->seed, err);
+    for (size_t p = 0; p < P && !status; p++) {
+        size_t label = oc->group->label[p];
+        const rp_score_row *s = &k.score[p];
+        const double number[RP_CURVE_NUMBERS] = {s->r2,     s->r2_lo,     s->r2_hi,
+                                                 s->within, s->within_lo, s->within_hi};
+        double *to = c->out->curve +
+                     ((label * RP_CURVES + point->curve) * RP_CURVE_SIZES + at) * RP_CURVE_NUMBERS;
+        if (c->out->result[label].defined) memcpy(to, number, sizeof number);
+    }
+done:
+    desk_release(&k);
+    rp_by_query_release(&v);
+    return status;
+}

@@ -1,0 +1,88 @@
+/* Ridge of a group of labels, with its nulls and gains, as an outcome. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "probe/fitting.h"
+#include "probe/null.h"
+#include "solver/ridge.h"
+
+enum { RIDGE_PENALTIES = 17 };
+
+static bool *tested_labels(const rp_fitting *k)
+{
+    size_t P = k->d.labels;
+    bool *tested = rp_alloc(P, sizeof *tested);
+    for (size_t p = 0; tested && p < P; p++)
+        tested[p] = !rp_label_is_control(k->in->labels->name[k->group->label[p]]);
+    return tested;
+}
+
+static rp_status start_null(rp_null **null, const rp_fitting *k, rp_error *err)
+{
+    bool *tested = tested_labels(k);
+    if (!tested) return rp_fail_memory(err, k->d.labels);
+    rp_status status = rp_null_new(null, &k->cells, k->in->rows, tested, k->out->draws - 1,
+                                   k->in->plan->penalty, err);
+    free(tested);
+    return status;
+}
+
+static void keep_null(rp_fitting *k, const rp_null *null)
+{
+    for (size_t p = 0; p < k->d.labels; p++)
+        for (int kind = 0; kind < RP_NULLS && !k->oc.bad[p]; kind++) {
+            double *t = k->out->null[kind] + k->group->label[p] * k->out->draws;
+            rp_null_statistic(t, null, kind, p);
+        }
+}
+
+/* Takes what the solver found; the arrays change hands. */
+static void take_ridge(rp_fitting *k, rp_ridge *r)
+{
+    rp_outcome *oc = &k->oc;
+    size_t P = k->d.labels, cells = k->d.folds->nouter * P, D = k->d.width;
+    oc->f = r->variant[0].f, r->variant[0].f = NULL;
+    for (size_t v = 0; v < k->njoints; v++)
+        oc->joint[k->gain[v]] = r->variant[v + 1].f, r->variant[v + 1].f = NULL;
+    oc->base = r->base, r->base = NULL;
+    oc->scored = r->scored, r->scored = NULL;
+    oc->bad = r->bad, r->bad = NULL;
+    memcpy(oc->penalty, r->variant[0].penalty, cells * sizeof(double));
+    memcpy(oc->cv, r->variant[0].cv, cells * sizeof(double));
+    for (size_t i = 0; i < cells; i++) oc->units[i] = (double)(D - r->dead);
+    oc->fits = r->fits, oc->dead = r->dead;
+    oc->all = r->fit, r->fit = (rp_fit){0};
+}
+
+rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
+{
+    const rp_plan *plan = k->in->plan;
+    double value[RIDGE_PENALTIES] = {plan->penalty};
+    rp_joints joints = {k->njoints, k->first};
+    rp_ridge_options o = {.npenalties = 1,
+                          .penalty = value,
+                          .per_row = plan->per_row,
+                          .all = k->out->coef != NULL,
+                          .joints = joints,
+                          .host = k->in->host};
+    rp_null *null = NULL;
+    rp_ridge ridge = {0};
+    rp_status status = RP_OK;
+    if (isnan(plan->penalty)) /* trace(z'z / m) / D is 1: z is standardised */
+        for (o.npenalties = 0; o.npenalties < RIDGE_PENALTIES; o.npenalties++)
+            value[o.npenalties] = pow(10, 4 - .5 * (double)o.npenalties);
+    if (k->out->null[0]) {
+        status = start_null(&null, k, err);
+        o.after = rp_null_outer, o.arg = null;
+    }
+    if (!status) status = rp_ridge_run(&ridge, &k->cells, &o, err);
+    if (!status) {
+        take_ridge(k, &ridge);
+        if (null) keep_null(k, null);
+    }
+    rp_ridge_release(&ridge);
+    rp_null_free(null);
+    return status;
+}

@@ -1,0 +1,153 @@
+#include "probe/arrays.h"
+
+enum { QUERIES = 24, EACH = 6, WIDTH = 8, LABELS = 40, DRAWS = 99 };
+
+static double uniform_distance(double *p, size_t n) /* Kolmogorov-Smirnov, of sorted copies */
+{
+    double worst = 0;
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0 && p[j] < p[j - 1]; j--) {
+            double t = p[j];
+            p[j] = p[j - 1], p[j - 1] = t;
+        }
+    for (size_t i = 0; i < n; i++) {
+        worst = fmax(worst, fabs(p[i] - (double)i / (double)n));
+        worst = fmax(worst, fabs((double)(i + 1) / (double)n - p[i]));
+    }
+    return worst;
+}
+
+typedef struct study {
+    arrays a;
+    double *y[LABELS];
+    char name[LABELS][16];
+} study;
+
+/* x and labels with query effects of their own, unrelated to each other; the first `signal` labels
+ * are unit 0 of x within queries, with noise. */
+static void study_make(study *s, uint64_t seed, size_t signal)
+{
+    rp_rng rng;
+    rp_rng_init(&rng, seed, 0);
+    arrays_make(&s->a, QUERIES, EACH, WIDTH);
+    size_t n = s->a.source.n;
+    double *effect = rp_alloc(QUERIES * WIDTH, 8);
+    assert_non_null(effect);
+    for (size_t i = 0; i < QUERIES * WIDTH; i++) effect[i] = rp_rng_normal(&rng);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < WIDTH; j++)
+            s->a.made[i * WIDTH + j] = (float)(effect[i / EACH * WIDTH + j] + rp_rng_normal(&rng));
+    for (size_t k = 0; k < LABELS; k++) {
+        s->y[k] = rp_alloc(n, 8);
+        assert_non_null(s->y[k]);
+        snprintf(s->name[k], sizeof s->name[k], "y%zu", k);
+        for (size_t i = 0; i < n; i++) {
+            if (i % EACH == 0) effect[0] = 2 * rp_rng_normal(&rng);
+            s->y[k][i] = effect[0] + rp_rng_normal(&rng);
+            if (k < signal) s->y[k][i] = (double)s->a.made[i * WIDTH] + .5 * rp_rng_normal(&rng);
+        }
+    }
+    free(effect);
+}
+
+static void study_release(study *s)
+{
+    for (size_t k = 0; k < LABELS; k++) free(s->y[k]);
+    arrays_release(&s->a);
+}
+
+static void study_run(rp_job *job, study *s, rp_probe_options *o)
+{
+    rp_error err;
+    const char *name[LABELS];
+    for (size_t k = 0; k < LABELS; k++) name[k] = s->name[k];
+    rp_probe_options_init(o);
+    o->features = arrays_features(&s->a, name, (const double *const *)s->y, LABELS);
+    o->output = rp_test_path("null.tsv");
+    o->select = "y*", o->views = "made", o->gains = "";
+    o->permutations = DRAWS, o->bootstrap = 0, o->controls = false;
+    assert_ok(rp_job_init(job, &s->a.source, o, NULL, &err), &err);
+    assert_ok(rp_job_run(job, &err), &err);
+}
+
+static void p_values_of_labels_that_x_knows_nothing_of_are_uniform(void **state)
+{
+    (void)state;
+    enum { STUDIES = 8, N = STUDIES * LABELS };
+    static double p[RP_NULLS][N];
+    for (size_t t = 0; t < STUDIES; t++) {
+        study s;
+        rp_job job;
+        rp_probe_options o;
+        study_make(&s, 100 + t, 0);
+        study_run(&job, &s, &o);
+        for (size_t kind = 0; kind < RP_NULLS; kind++)
+            for (size_t k = 0; k < LABELS; k++)
+                p[kind][t * LABELS + k] = rp_job_tested(&job, 0, kind, 0, k)->p;
+        rp_job_release(&job);
+        study_release(&s);
+    }
+    for (size_t kind = 0; kind < RP_NULLS; kind++) /* 1 % bound, and the steps of 1 / 100 */
+        assert_true(uniform_distance(p[kind], N) < 1.63 / sqrt(N) + 1. / (DRAWS + 1));
+}
+
+static void planted_labels_have_the_smallest_p_and_survive_the_correction(void **state)
+{
+    (void)state;
+    study s;
+    rp_job job;
+    rp_probe_options o;
+    study_make(&s, 7, 3);
+    study_run(&job, &s, &o);
+    for (size_t k = 0; k < 3; k++) {
+        const rp_tested *t = rp_job_tested(&job, 0, RP_DOCUMENT, 0, k);
+        assert_true(t->p == 1. / (DRAWS + 1));
+        assert_true(t->adjusted <= .02);
+        assert_true(rp_job_result(&job, 0, 0, k)->score.within > t->null97);
+    }
+    size_t found = 0;
+    for (size_t k = 3; k < LABELS; k++)
+        found += rp_job_tested(&job, 0, RP_DOCUMENT, 0, k)->adjusted <= .05;
+    assert_true(found <= 1);
+    rp_job_release(&job);
+    study_release(&s);
+}
+
+/* The observed statistic is the best R2 of three fixed penalties, each a job of its own. */
+static void the_first_draw_is_the_probe_itself(void **state)
+{
+    (void)state;
+    study s;
+    rp_job job;
+    rp_probe_options o;
+    double best[2] = {-INFINITY, -INFINITY}, got[2];
+    static const double penalty[] = {316.22776601683796, 10, .31622776601683794};
+    study_make(&s, 9, 1);
+    study_run(&job, &s, &o);
+    for (size_t kind = 0; kind < 2; kind++) got[kind] = rp_job_out(&job, 0, 0)->null[kind][0];
+    rp_job_release(&job);
+    for (size_t i = 0; i < 3; i++) {
+        rp_error err;
+        o.penalty = penalty[i];
+        assert_ok(rp_job_init(&job, &s.a.source, &o, NULL, &err), &err);
+        assert_ok(rp_job_run(&job, &err), &err);
+        const rp_result *r = rp_job_result(&job, 0, 0, 0);
+        best[0] = fmax(best[0], r->score.within), best[1] = fmax(best[1], r->score.between);
+        double own[2] = {rp_job_out(&job, 0, 0)->null[0][0], rp_job_out(&job, 0, 0)->null[1][0]};
+        const double want[2] = {r->score.within, r->score.between};
+        assert_close(own, want, 2, 1e-4, 1e-5);
+        rp_job_release(&job);
+    }
+    assert_close(got, best, 2, 1e-4, 1e-5);
+    study_release(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(p_values_of_labels_that_x_knows_nothing_of_are_uniform),
+        cmocka_unit_test(planted_labels_have_the_smallest_p_and_survive_the_correction),
+        cmocka_unit_test(the_first_draw_is_the_probe_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
