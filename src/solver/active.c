@@ -29,9 +29,9 @@ static void move(double **to, double *fresh, size_t n)
 static rp_status grow(rp_active *s, size_t cap, rp_error *err)
 {
     size_t n = s->n;
-    double *a = rp_alloc(cap, cap * 8), *l = rp_alloc(cap + 1, cap * 4), *c = rp_alloc(cap, 8),
-           *w = rp_alloc(cap, 8), *q = rp_alloc(cap, 8), *sign = rp_alloc(cap, 8),
-           *x = rp_alloc(cap, 8), *y = rp_alloc(cap, 16);
+    double *a = malloc(cap * cap * 8), *l = malloc((cap + 1) * cap * 4); /* large: not zeroed */
+    double *c = rp_alloc(cap, 8), *w = rp_alloc(cap, 8), *q = rp_alloc(cap, 8),
+           *sign = rp_alloc(cap, 8), *x = rp_alloc(cap, 8), *y = rp_alloc(cap, 16);
     size_t *index = rp_alloc(cap, sizeof *index), *list = rp_alloc(cap, sizeof *list);
     unsigned char *state = rp_alloc(cap, 1);
     if (!a || !l || !c || !w || !q || !sign || !x || !y || !index || !list || !state) {
@@ -75,21 +75,15 @@ static double *row_of(const rp_active *s, size_t i)
     return s->l + i * (i + 1) / 2;
 }
 
+/* Packed rows of the factor are BLAS's packed columns of its transpose. */
 static void forward(const rp_active *s, double *x)
 {
-    for (size_t i = 0; i < s->ns; i++) {
-        const double *l = row_of(s, i);
-        x[i] = (x[i] - cblas_ddot((int)i, l, 1, x, 1)) / l[i];
-    }
+    cblas_dtpsv(CblasColMajor, CblasUpper, CblasTrans, CblasNonUnit, (int)s->ns, s->l, x, 1);
 }
 
 static void backward(const rp_active *s, double *x)
 {
-    for (size_t i = s->ns; i-- > 0;) {
-        const double *l = row_of(s, i);
-        x[i] /= l[i];
-        cblas_daxpy((int)i, -x[i], l, 1, x, 1);
-    }
+    cblas_dtpsv(CblasColMajor, CblasUpper, CblasNoTrans, CblasNonUnit, (int)s->ns, s->l, x, 1);
 }
 
 /* Element i of row l of the factor, whose elements before it are there. */
