@@ -273,6 +273,8 @@ typedef struct rp_probe_options {
     double pfer;           /* expected false selections that stability selection aims at, 1 */
     uint64_t seed;         /* default 1 */
     size_t memory;        /* bytes for x and what is made of it; 0 (default): 70 % of the machine */
+    const char *ranks;    /* what the processes of mpirun share: "layers" (default), or the "rows" of
+                           * one layer at a time, for very tall stores */
     const char *transfer; /* another store, NULL: none. Protocols `transfer`, fitted on the first
                            * store and scored on this one, and `refit`, `sound` on this one */
     const char *transfer_features; /* its features.tsv */

@@ -75,6 +75,8 @@ static rp_status check_options(rp_job *job, rp_error *err)
         return rp_fail(err, RP_EARG, "unknown method '%s': it must be ridge or lasso", o->method);
     if (o->l1_ratio != 1 && strcmp(o->method, "lasso"))
         return rp_fail(err, RP_EARG, "an L1 ratio is of the lasso: the method is %s", o->method);
+    if (strcmp(o->ranks, "layers") && strcmp(o->ranks, "rows"))
+        return rp_fail(err, RP_EARG, "unknown ranks '%s': it must be layers or rows", o->ranks);
     if (o->units && !o->stability)
         return rp_fail(err, RP_EARG, "a list of units needs stability selection: at least 1 pair");
     if (!o->transfer != !o->transfer_features)

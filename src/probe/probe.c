@@ -25,6 +25,7 @@ void rp_probe_options_init(rp_probe_options *o)
                             .controls = true,
                             .balance = -1,
                             .gains = "length,score",
+                            .ranks = "layers",
                             .stability = 50,
                             .pfer = 1,
                             .seed = 1,

@@ -1,5 +1,6 @@
 /* Fitting the units: in rounds of as many as there are processes, the baselines first. */
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ typedef struct rounds {
     size_t *todo, ntodo;         /* [nunits] units to fit */
     size_t done;                 /* units under a protocol, of all processes, before this round */
     size_t step;                 /* the protocol that is being fitted */
+    bool team;                   /* all processes fit every unit together */
     rp_saved baseline[RP_GAINS]; /* for gains; empty where there is none */
 } rounds;
 
@@ -232,6 +234,7 @@ static rp_status fit_side(rp_unit_out *out, rounds *r, size_t u, bool other, rp_
                      .labels = other ? &job->other_labels : &job->labels,
                      .x = &x.x,
                      .options = job->options,
+                     .team = r->team,
                      .host = &host};
     rp_status status = open_rows(&x, source, rows, unit, err);
     if (!status && !rp_unit_is_baseline(unit)) status = open_columns(base, r, source, rows, err);
@@ -264,7 +267,8 @@ static rp_status fit_unit(rounds *r, size_t u, rp_error *err)
     }
     if (!status) status = fit_side(out, r, u, false, err);
     if (!status && job->other) status = fit_side(out, r, u, true, err);
-    if (!status) status = rp_parts_write(&job->parts, u, out, job->nplans, err);
+    if (!status && (!r->team || !rp_comm_world()->rank))
+        status = rp_parts_write(&job->parts, u, out, job->nplans, err);
     for (size_t i = 0; out && i < job->nplans; i++) rp_unit_out_release(&out[i]);
     free(out);
     return status;
@@ -278,7 +282,7 @@ static rp_status fit_units(rounds *r, bool baselines, rp_error *err)
 {
     const rp_job *job = r->job;
     const rp_comm *world = rp_comm_world();
-    size_t size = (size_t)world->size;
+    size_t size = r->team ? 1 : (size_t)world->size;
     rp_status status = RP_OK;
     r->ntodo = 0;
     for (size_t u = 0; u < job->nunits; u++)
@@ -289,7 +293,7 @@ static rp_status fit_units(rounds *r, bool baselines, rp_error *err)
                 r->todo[r->ntodo++] = u;
         }
     for (size_t k = 0; k < r->ntodo && !status; k += size) {
-        size_t mine = k + (size_t)world->rank, n = r->ntodo - k < size ? r->ntodo - k : size;
+        size_t mine = k + (r->team ? 0 : (size_t)world->rank), n = r->ntodo - k < size ? r->ntodo - k : size;
         status = rp_host_progress(job->host, "probes", r->done, job->nunits * job->nplans, err);
         if (!status && mine < r->ntodo) status = fit_unit(r, r->todo[mine], err);
         status = rp_comm_agree(status, err);
@@ -326,22 +330,40 @@ static rp_status collect(rounds *r, rp_error *err)
     return rp_comm_agree(status, err);
 }
 
-static void warn_memory(const rp_job *job)
+static double memory_of(const rp_job *job, int threads)
 {
-    double need = 0, have = .7 * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double need = 0;
     for (size_t u = 0; u < job->nunits; u++)
-        for (size_t i = 0; i < job->nplans; i++)
-            need = fmax(need, rp_unit_memory(&job->plan[i], job->rows.n, job->unit[u].width,
-                                             job->labels.n));
+        for (size_t i = 0; i < job->nplans; i++) {
+            const rp_rows *rows = rp_job_is_other(job, i) ? &job->other_rows : &job->rows;
+            need = fmax(need, rp_unit_memory(&job->plan[i], rows->n, job->unit[u].width,
+                                             job->labels.n, threads));
+        }
+    return need;
+}
+
+/* As many threads as were asked for and memory holds. */
+static rp_status set_threads(const rp_job *job, rp_error *err)
+{
+    int threads = job->options->threads > 0 ? job->options->threads : omp_get_max_threads();
+    double have = .8 * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (job->options->memory) have = (double)job->options->memory;
+    have /= rp_comm_world()->size;
+    while (threads > 1 && memory_of(job, threads) > have) threads--;
+    double need = memory_of(job, threads);
     if (need > have)
-        rp_host_warn(job->host, "a layer needs about %.1f GB, there are %.1f GB for it", need / 1e9,
-                     have / 1e9);
+        return rp_fail(err, RP_ENOMEM,
+                       "a layer of %zu rows needs about %.2f GiB of memory, there are %.2f GiB for "
+                       "it (--memory)",
+                       job->rows.n, need / 0x1p30, have / 0x1p30);
+    omp_set_num_threads(threads);
+    return RP_OK;
 }
 
 rp_status rp_job_run(rp_job *job, rp_error *err)
 {
     rounds r = {.job = job,
+                .team = !strcmp(job->options->ranks, "rows") && rp_comm_world()->size > 1,
                 .shape = rp_alloc(job->nplans, sizeof *r.shape),
                 .there = rp_alloc(job->nunits, 1),
                 .todo = rp_alloc(job->nunits, sizeof *r.todo)};
@@ -350,7 +372,7 @@ rp_status rp_job_run(rp_job *job, rp_error *err)
     status = rp_comm_agree(status, err);
     if (!status) status = rp_parts_init(&job->parts, job->options->output, fingerprint(&r), err);
     if (!status) status = look(&r, err);
-    if (!status) warn_memory(job);
+    if (!status) status = rp_comm_agree(set_threads(job, err), err);
     if (!status) status = fit_units(&r, true, err);
     if (!status) status = open_baselines(&r, err);
     if (!status) status = fit_units(&r, false, err);

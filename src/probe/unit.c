@@ -1,7 +1,6 @@
 #include "probe/unit.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +38,7 @@ static rp_status design(rp_fitting *k, rp_error *err)
         for (size_t c = k->first[v]; c < k->first[v + 1]; c++)
             y[P + c] = in->baseline[k->gain[v]].column[c - k->first[v]];
     rp_status status =
-        rp_design_init(&k->d, in->x, &k->group->folds, y, P, extras, in->plan->standardise, err);
+        rp_design_init(&k->d, in->x, &k->group->folds, y, P, extras, in->plan->standardise, in->team, err);
     free(y);
     return status;
 }
@@ -94,12 +93,11 @@ rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
     return status;
 }
 
-double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels)
+double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels, int threads)
 {
     size_t cells = plan->outer * (plan->inner ? plan->inner : 1);
     rp_folds folds = {.n = rows, .ncells = cells, .nouter = plan->outer, .ninner = plan->inner};
     return plan->method == RP_RIDGE
-               ? rp_ridge_memory(rows, width, labels, cells, 17, omp_get_max_threads())
-               : rp_lasso_memory(rows, width, labels, &folds, isnan(plan->penalty),
-                                 omp_get_max_threads());
+               ? rp_ridge_memory(rows, width, labels, cells, 17, threads)
+               : rp_lasso_memory(rows, width, labels, &folds, isnan(plan->penalty), threads);
 }

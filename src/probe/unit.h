@@ -84,12 +84,13 @@ typedef struct rp_unit_in {
     const rp_matrix *x;              /* [rows, width] */
     const rp_probe_options *options; /* method, permutations, stability ... */
     rp_baseline baseline[RP_GAINS];
+    bool team;           /* all processes fit this unit together */
     const rp_host *host; /* told how far the unit is; NULL: nobody */
 } rp_unit_in;
 
 /* Fills every array of *out (from rp_unit_out_init) that is there. */
 rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err);
-/* Bytes rp_unit_fit needs, roughly. */
-double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels);
+/* Bytes rp_unit_fit needs with so many threads, roughly. */
+double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels, int threads);
 
 #endif

@@ -57,7 +57,8 @@ static rp_status joint(double *f, const rp_fitting *k, const rp_matrix *x, rp_er
     rp_cells cells = {0};
     rp_status status = y && fit ? RP_OK : rp_fail_memory(err, P * sizeof *y);
     for (size_t p = 0; p < P && !status; p++) y[p] = k->in->labels->y[k->group->label[p]];
-    if (!status) status = rp_design_init(&d, x, &k->group->folds, y, P, 0, plan->standardise, err);
+    if (!status) status = rp_design_init(&d, x, &k->group->folds, y, P, 0, plan->standardise, k->d.team,
+                                err);
     if (!status) status = rp_cells_init(&cells, &d, isnan(plan->penalty), err);
     if (!status)
         status = rp_lasso_run(fit, &cells, plan->penalty, plan->l1_ratio, false, k->in->host, err);

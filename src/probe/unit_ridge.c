@@ -77,7 +77,9 @@ rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
         status = start_null(&null, k, err);
         o.after = rp_null_outer, o.arg = null;
     }
+    status = rp_design_agree(&k->d, status, err);
     if (!status) status = rp_ridge_run(&ridge, &k->cells, &o, err);
+    if (!status && null) status = rp_null_gather(null, err);
     if (!status) {
         take_ridge(k, &ridge);
         if (null) keep_null(k, null);

@@ -365,7 +365,8 @@ static void task(run *r, size_t outer, size_t inner)
 {
     rp_error error = {0};
     rp_status status = RP_OK;
-    if (stopped(r)) return;
+    size_t number = inner ? outer * r->inner + inner - 1 : outer;
+    if (stopped(r) || !rp_design_mine(r->d, number)) return;
     if (inner)
         status = set_at(r, outer, inner)->m ? inner_errors(r, outer, inner - 1, &error) : RP_OK;
     else if (outer < r->nouter)
@@ -376,31 +377,86 @@ static void task(run *r, size_t outer, size_t inner)
     advance(r, inner ? 1 : 3);
 }
 
-static void work(run *r)
+static void make_sets(run *r)
 {
-    size_t rows = r->nouter + (r->o->all ? 1 : 0);
-    rp_error error = {0};
-    rp_status status = RP_OK;
+#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+    for (size_t o = 0; o <= r->nouter; o++)
+        for (size_t i = 0; i <= r->inner; i++)
+            if (o < r->nouter || (r->o->all && !i)) make_set(r, o, i);
+}
+
+/* Every outer set, or every inner one, as a task; tasks may make more of them. */
+static void work(run *r, bool inner)
+{
+    size_t rows = r->nouter + (!inner && r->o->all ? 1 : 0);
 #pragma omp parallel
 #pragma omp master
-    {
-        for (size_t o = 0; o < rows; o++)
-            for (size_t i = 0; i < (o < r->nouter ? 1 + r->inner : 1); i++)
+    for (size_t o = 0; o < rows; o++)
+        for (size_t i = inner ? 1 : 0; i <= (inner ? r->inner : 0); i++)
 #pragma omp task
-                make_set(r, o, i);
-#pragma omp taskwait
-        for (size_t o = 0; o < r->nouter; o++)
-            for (size_t i = 0; i < r->inner; i++)
-#pragma omp task
-                task(r, o, i + 1);
-#pragma omp taskwait
-        for (size_t o = 0; o < r->nouter && !stopped(r) && !status; o++)
-            status = choose(r, o, &error);
-        if (status) fail(r, status, &error);
-        for (size_t o = 0; o < rows; o++)
-#pragma omp task
-            task(r, o, 0);
+            task(r, o, i);
+}
+
+static rp_status verdict(const run *r, rp_error *err)
+{
+    rp_status status = r->status ? rp_fail(err, r->status, "%s", r->error.text) : RP_OK;
+    return rp_design_agree(r->d, status, err);
+}
+
+/* A team: what the outer folds' processes found becomes everybody's. */
+static rp_status gather(run *r, rp_error *err)
+{
+    rp_ridge *out = r->out;
+    size_t P = r->P, n = r->d->n, at = 0, marks = n + P + 2 * r->nouter;
+    double *mark = rp_alloc(marks, sizeof *mark);
+    rp_status status = mark ? RP_OK : rp_fail_memory(err, marks * sizeof *mark);
+    status = rp_design_agree(r->d, status, err);
+    for (size_t v = 0; v < out->nvariants && !status; v++)
+        status = rp_design_gather(r->d, out->variant[v].f, P * n, err);
+    if (!status) status = rp_design_gather(r->d, out->base, P * n, err);
+    for (size_t i = 0; i < n && !status; i++) mark[at++] = out->scored[i];
+    for (size_t p = 0; p < P && !status; p++) mark[at++] = out->bad[p];
+    for (size_t o = 0; o < r->nouter && !status; o++) {
+        bool mine = rp_design_mine(r->d, o) && held_rows(r, o);
+        mark[at++] = mine && set_at(r, o, 0)->m;
+        mark[at++] = mine ? (double)set_at(r, o, 0)->dead : 0;
     }
+    if (!status) status = rp_design_gather(r->d, mark, marks, err);
+    for (size_t i = 0; i < n && !status; i++) out->scored[i] = mark[i] > 0;
+    for (size_t p = 0; p < P && !status; p++) out->bad[p] = mark[n + p] > 0;
+    for (size_t o = out->fits = 0; o < r->nouter && !status; o++) {
+        out->fits += mark[n + P + 2 * o] > 0;
+        size_t dead = (size_t)mark[n + P + 2 * o + 1];
+        if (dead > out->dead) out->dead = dead;
+    }
+    free(mark);
+    if (status || !r->o->all) return status;
+    if (!out->fit.w) status = rp_fit_init(&out->fit, P, r->d->width, err);
+    status = rp_design_agree(r->d, status, err);
+    if (!status) status = rp_design_gather(r->d, out->fit.w, P * r->d->width, err);
+    if (!status) status = rp_design_gather(r->d, out->fit.b, P, err);
+    if (!status) status = rp_design_gather(r->d, out->fit.penalty, P, err);
+    if (!status) status = rp_design_gather(r->d, out->fit.cv, P, err);
+    return status;
+}
+
+static rp_status run_all(run *r, rp_error *err)
+{
+    make_sets(r);
+    rp_status status = verdict(r, err);
+    if (!status && r->inner) {
+        work(r, true);
+        status = verdict(r, err);
+        if (!status)
+            status = rp_design_gather(
+                r->d, r->sse, r->nouter * r->inner * r->out->nvariants * r->K * r->P, err);
+    }
+    for (size_t o = 0; o < r->nouter && !status; o++) status = choose(r, o, err);
+    status = rp_design_agree(r->d, status, err);
+    if (status) return status;
+    work(r, false);
+    status = verdict(r, err);
+    return status || !r->d->team ? status : gather(r, err);
 }
 
 void rp_ridge_release(rp_ridge *ridge)
@@ -449,11 +505,8 @@ rp_status rp_ridge_run(rp_ridge *ridge, const rp_cells *cells, const rp_ridge_op
     if (o->npenalties < 1 || o->npenalties > 64)
         return rp_fail(err, RP_EARG, "ridge: 1 to 64 penalties, not %zu", o->npenalties);
     r.total = r.nouter * (r.inner + 3) + (o->all ? 3 : 0);
-    rp_status status = reserve(&r, err);
-    if (!status) {
-        work(&r);
-        if (r.status) status = rp_fail(err, r.status, "%s", r.error.text);
-    }
+    rp_status status = rp_design_agree(d, reserve(&r, err), err);
+    if (!status) status = run_all(&r, err);
     for (size_t k = 0; r.set && k < (r.nouter + 1) * (1 + r.inner); k++) rp_set_release(&r.set[k]);
     free(r.set), free(r.sse), free(r.chosen);
     if (status) rp_ridge_release(ridge);
