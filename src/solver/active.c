@@ -135,7 +135,7 @@ static void drop(rp_active *s, size_t k)
 static void rebuild(rp_active *s)
 {
     s->ns = 0;
-    memset(s->state, OUT, s->n);
+    if (s->n) memset(s->state, OUT, s->n);
     for (size_t j = 0; j < s->n; j++)
         if (s->w[j] != 0 && !append(s, j, s->w[j] > 0 ? 1 : -1)) s->w[j] = 0;
     s->stale = false;
@@ -145,7 +145,7 @@ static void rebuild(rp_active *s)
 
 static void gradient(rp_active *s)
 {
-    memcpy(s->q, s->c, s->n * sizeof *s->q);
+    if (s->n) memcpy(s->q, s->c, s->n * sizeof *s->q);
     for (size_t j = 0; j < s->n; j++) {
         if (s->w[j] == 0) continue;
         cblas_daxpy((int)s->n, -s->w[j], s->a + j * s->cap, 1, s->q, 1);

@@ -255,16 +255,15 @@ static rp_status each_label(batch *run, int what, rp_error *err)
     return status;
 }
 
-/* From correlations and residuals alone: the elastic net is the lasso on rows z, sqrt(m l2) I. */
-static void certify(rp_lasso_state *s, const rp_panel *x, size_t label)
+/* From residuals and gradients: the elastic net is the lasso on rows z, sqrt(m l2) I. */
+static void certify(rp_lasso_state *s, size_t label)
 {
-    const double *c = s->set->c + label * x->d->width;
-    double one = 0, two = 0, wc = 0, yy = s->set->yy[label];
+    double one = 0, two = 0, yy = s->set->yy[label];
     for (size_t h = 0; h < s->p->units; h++) {
         double w = s->p->w[h];
-        one += fabs(w), two += w * w, wc += w * c[s->p->unit[h]];
+        one += fabs(w), two += w * w;
     }
-    double rr = s->rr + s->l2 * two, ry = yy - wc; /* r and t, both with the rows of the ridge */
+    double rr = s->rr + s->l2 * two, ry = s->rt; /* with the ridge's rows, where t is 0 */
     double most = fmax(s->most, s->done ? 0 : s->outside), k = most > s->l1 ? s->l1 / most : 1;
     double gap = .5 * rr + s->l1 * one - (k * ry - .5 * k * k * rr);
     s->p->gap = yy > 0 ? fmax(gap, 0) / yy : 0;
@@ -292,7 +291,7 @@ rp_status rp_lasso_solve(rp_lasso_problem *p, size_t n, const rp_panel *x,
     if (!status) status = rounds(&run, host, err);
     for (size_t k = 0; k < run.nwork && !status; k++)
         for (size_t i = 0; i < run.work[k].nproblems; i++)
-            certify(&run.work[k].state[i], x, run.work[k].label);
+            certify(&run.work[k].state[i], run.work[k].label);
     run_release(&run);
     return status;
 }

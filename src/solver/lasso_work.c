@@ -107,13 +107,14 @@ static void residual(rp_lasso_state *s, double *r, const double *e, const double
     const unsigned char *use = rows->use + s->p->set * rows->parts;
     double b = s->set->ymu[work->label], by = s->set->yinv[work->label], shift = 0;
     for (size_t j = 0; j < work->n; j++) shift += v[j] * s->set->mu[work->col[j]];
-    s->sum = s->rr = 0;
+    s->sum = s->rr = s->rt = 0;
     for (size_t k = 0; k < rows->parts; k++)
         for (size_t i = rows->first[k]; i < rows->first[k + 1]; i++) {
-            r[i] = use[k] ? (y[rows->row[i]] - b) * by - e[i] + shift : 0;
-            s->sum += r[i], s->rr += r[i] * r[i];
+            double t = (y[rows->row[i]] - b) * by;
+            r[i] = use[k] ? t - e[i] + shift : 0;
+            s->sum += r[i], s->rr += r[i] * r[i], s->rt += r[i] * t;
         }
-    s->rr /= (double)s->set->m;
+    s->rr /= (double)s->set->m, s->rt /= (double)s->set->m;
 }
 
 /* g <- z' r / m - l2 w, given u' r; returns the largest violation of the optimality conditions. */

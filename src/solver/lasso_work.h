@@ -9,13 +9,13 @@
 typedef struct rp_lasso_state {
     rp_lasso_problem *p;
     const rp_set *set;
-    double l1, l2;  /* a rho, a (1 - rho) */
-    bool done;      /* solved, and no column outside the working set violates */
-    bool verify;    /* what joined was no violator for certain: if nothing moves it is done */
-    float *r;       /* [n] residual, zero outside the set; NULL when done */
-    double sum, rr; /* of r; mean of r^2 */
-    double most;    /* largest gradient in the working set */
-    double outside; /* and beyond it, where it is a violator */
+    double l1, l2;      /* a rho, a (1 - rho) */
+    bool done;          /* solved, and no column outside the working set violates */
+    bool verify;        /* what joined was no violator for certain: if nothing moves it is done */
+    float *r;           /* [n] residual, zero outside the set; NULL when done */
+    double sum, rr, rt; /* of r; means of r^2 and r t */
+    double most;        /* largest gradient in the working set */
+    double outside;     /* and beyond it, where it is a violator */
 } rp_lasso_state;
 
 typedef struct rp_lasso_work {

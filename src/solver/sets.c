@@ -218,6 +218,19 @@ static void set_held(rp_set *s, const rp_design *d, const rp_sums *f)
     }
 }
 
+rp_status rp_set_from_sums(rp_set *s, const rp_design *d, const rp_sums *sums, rp_error *err)
+{
+    *s = (rp_set){.outer = -1, .inner = -1, .m = sums->m};
+    if (!s->m) return RP_OK;
+    if (!set_alloc(s, d->width, d->labels + d->extras, d->extras)) {
+        rp_set_release(s);
+        return rp_fail_memory(err, (d->labels + d->extras) * d->width * 8);
+    }
+    set_columns(s, d, sums);
+    set_labels(s, d, sums);
+    return RP_OK;
+}
+
 rp_status rp_set_init(rp_set *s, const rp_cells *cells, int outer, int inner, rp_error *err)
 {
     const rp_design *d = cells->d;

@@ -49,6 +49,8 @@ typedef struct rp_set {
 } rp_set;
 /* A set without rows has m = 0 and no arrays. */
 rp_status rp_set_init(rp_set *set, const rp_cells *cells, int outer, int inner, rp_error *err);
+/* A training set that is no sum of cells, from its own sums; outer and inner are -1. */
+rp_status rp_set_from_sums(rp_set *set, const rp_design *d, const rp_sums *sums, rp_error *err);
 void rp_set_release(rp_set *set);
 
 /* col [D] <- rows j..D-1 of column j of the mean of z z' over the set; `held` (may be NULL): the

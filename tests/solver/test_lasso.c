@@ -95,12 +95,136 @@ static void the_optimality_conditions_hold_on_nasty_designs(void **state)
         }
 }
 
+static void at_the_largest_penalty_every_coefficient_is_exactly_zero(void **state)
+{
+    (void)state;
+    rp_rng rng;
+    rp_error err;
+    problem p;
+    rp_set set;
+    rp_lasso_problem l[2] = {0};
+    double most = 0;
+    rp_rng_init(&rng, 6, 0);
+    problem_nasty(&p, &rng, 1, 50, 20);
+    problem_ready(&p, 1, 0, false);
+    assert_ok(rp_set_init(&set, &p.cells, -1, -1, &err), &err);
+    for (size_t j = 0; j < p.width; j++) most = fmax(most, fabs(set.c[j]));
+    for (size_t r = 0; r < 3; r++) {
+        problem_solve(&p, l, &set, most * (1 + 1e-12) / ratios[r], ratios[r]);
+        assert_int_equal(l[0].units, 0);
+        assert_true(l[0].gap <= RP_LASSO_TARGET);
+        problem_solve(&p, l, &set, .999 * most / ratios[r], ratios[r]);
+        assert_true(l[0].units > 0);
+    }
+    rp_lasso_problem_release(&l[0]), rp_lasso_problem_release(&l[1]);
+    rp_set_release(&set);
+    problem_release(&p);
+}
+
+static void a_planted_support_is_found_among_noise(void **state)
+{
+    (void)state;
+    rp_rng rng;
+    rp_error err;
+    problem p;
+    rp_set set;
+    rp_lasso_problem l[1] = {0};
+    rp_rng_init(&rng, 7, 0);
+    problem_alloc(&p, 400, 200, 1);
+    for (size_t i = 0; i < p.n; i++) {
+        for (size_t j = 0; j < p.width; j++) p.x[i * p.width + j] = (float)rp_rng_normal(&rng);
+        const float *x = p.x + i * p.width;
+        p.y[i] = 2 * (double)x[3] - (double)x[70] + (double)x[199] + .3 * rp_rng_normal(&rng);
+    }
+    problem_ready(&p, 1, 0, false);
+    assert_ok(rp_set_init(&set, &p.cells, -1, -1, &err), &err);
+    problem_solve(&p, l, &set, .1, 1);
+    assert_int_equal(l[0].units, 3);
+    assert_true(l[0].unit[0] == 3 && l[0].unit[1] == 70 && l[0].unit[2] == 199);
+    assert_true(l[0].w[0] > 0 && l[0].w[1] < 0 && l[0].w[2] > 0);
+    rp_lasso_problem_release(&l[0]);
+    rp_set_release(&set);
+    problem_release(&p);
+}
+
+static void rows_that_are_masked_count_as_little_as_rows_that_are_not_there(void **state)
+{
+    (void)state;
+    rp_rng rng;
+    rp_error err;
+    for (int kind = 1; kind < 6; kind++) {
+        problem p, q;
+        rp_set masked, whole;
+        rp_lasso_problem l[2] = {0}, k[2] = {0};
+        rp_rng_init(&rng, 9, 0);
+        problem_nasty(&p, &rng, kind, 90, 40);
+        problem_alloc(&q, 60, 40, 2);
+        for (size_t i = 0, to = 0; i < 90; i++) {
+            if (i >= 30 && i < 60) continue;
+            memcpy(q.x + to * 40, p.x + i * 40, 40 * sizeof *p.x);
+            q.y[to] = p.y[i], q.y[60 + to++] = p.y[90 + i];
+        }
+        problem_ready(&p, 3, 0, false), problem_ready(&q, 1, 0, false);
+        assert_ok(rp_set_init(&masked, &p.cells, 1, -1, &err), &err);
+        assert_ok(rp_set_init(&whole, &q.cells, -1, -1, &err), &err);
+        problem_solve(&p, l, &masked, .02, 1), problem_solve(&q, k, &whole, .02, 1);
+        for (size_t y = 0; y < 2; y++) {
+            double got, want;
+            assert_true(problem_violation(&p, &l[y], &masked, 1, &got) < 1e-9);
+            assert_true(problem_violation(&q, &k[y], &whole, 1, &want) < 1e-9);
+            assert_true(fabs(got - want) <= 1e-12 * want);
+            rp_lasso_problem_release(&l[y]), rp_lasso_problem_release(&k[y]);
+        }
+        rp_set_release(&masked), rp_set_release(&whole);
+        problem_release(&p), problem_release(&q);
+    }
+}
+
+static void the_order_of_rows_and_columns_does_not_matter(void **state)
+{
+    (void)state;
+    enum { N = 70, D = 90 };
+    rp_rng rng;
+    rp_error err;
+    problem p, q;
+    rp_set set[2];
+    rp_lasso_problem l[2] = {0}, k[2] = {0};
+    size_t row[N], col[D];
+    rp_rng_init(&rng, 10, 0);
+    problem_nasty(&p, &rng, 1, N, D);
+    problem_alloc(&q, N, D, 2);
+    for (size_t i = 0; i < N; i++) row[i] = i;
+    for (size_t j = 0; j < D; j++) col[j] = j;
+    rp_rng_shuffle(&rng, row, N), rp_rng_shuffle(&rng, col, D);
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j < D; j++) q.x[i * D + j] = p.x[row[i] * D + col[j]];
+        for (size_t y = 0; y < 2; y++) q.y[y * N + i] = p.y[y * N + row[i]];
+    }
+    problem_ready(&p, 1, 0, false), problem_ready(&q, 1, 0, false);
+    assert_ok(rp_set_init(&set[0], &p.cells, -1, -1, &err), &err);
+    assert_ok(rp_set_init(&set[1], &q.cells, -1, -1, &err), &err);
+    problem_solve(&p, l, &set[0], .01, .8), problem_solve(&q, k, &set[1], .01, .8);
+    for (size_t y = 0; y < 2; y++) {
+        double got, want;
+        problem_violation(&p, &l[y], &set[0], .8, &got);
+        problem_violation(&q, &k[y], &set[1], .8, &want);
+        assert_true(fabs(got - want) <= 1e-12 * want);
+        rp_lasso_problem_release(&l[y]), rp_lasso_problem_release(&k[y]);
+    }
+    rp_set_release(&set[0]), rp_set_release(&set[1]);
+    problem_release(&p), problem_release(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_objective_is_scikit_learns_at_its_tightest_tolerance),
         cmocka_unit_test(coefficients_and_support_are_scikit_learns_where_they_are_unique),
         cmocka_unit_test(the_optimality_conditions_hold_on_nasty_designs),
+        cmocka_unit_test(at_the_largest_penalty_every_coefficient_is_exactly_zero),
+        cmocka_unit_test(a_planted_support_is_found_among_noise),
+        cmocka_unit_test(rows_that_are_masked_count_as_little_as_rows_that_are_not_there),
+        cmocka_unit_test(the_order_of_rows_and_columns_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
