@@ -402,8 +402,7 @@ rp_status rp_null_gather(rp_null *s, rp_error *err)
     const rp_design *d = s->cells->d;
     size_t n = d->folds->nouter * s->T * s->npenalties * 2 * s->ndraws;
     rp_status status = RP_OK;
-    for (int k = 0; k < RP_NULLS && !status; k++)
-        status = rp_design_gather(d, s->error[k], n, err);
+    for (int k = 0; k < RP_NULLS && !status; k++) status = rp_design_gather(d, s->error[k], n, err);
     return status;
 }
 

@@ -18,7 +18,7 @@ typedef struct rounds {
     size_t done;                 /* units under a protocol, of all processes, before this round */
     size_t step;                 /* the protocol that is being fitted */
     bool team;                   /* all processes fit every unit together */
-    rp_saved baseline[RP_GAINS]; /* for gains; empty where there is none */
+    rp_saved baseline[RP_GAINS]; /* narrow ones, for gains; empty where there is none */
 } rounds;
 
 /* ---- what a job is ---- */
@@ -143,6 +143,7 @@ static void fill_baseline(double *const *column, const rp_rows *rows, size_t wid
 typedef struct rows_of {
     const rp_source *source;
     size_t view, layer, width;
+    const size_t *map; /* rows of the source, NULL: as they are */
     double *column[5]; /* [width] of a baseline */
     char name[320];
     rp_matrix x;
@@ -151,7 +152,16 @@ typedef struct rows_of {
 static rp_status read_source(void *arg, float *x, const size_t *row, size_t m, rp_error *err)
 {
     const rows_of *u = arg;
-    return u->source->read(u->source->arg, x, u->view, u->layer, row, m, err);
+    size_t there[RP_TILE];
+    rp_status status = RP_OK;
+    if (!u->map) return u->source->read(u->source->arg, x, u->view, u->layer, row, m, err);
+    for (size_t at = 0; at < m && !status; at += RP_TILE) {
+        size_t some = m - at < RP_TILE ? m - at : RP_TILE;
+        for (size_t i = 0; i < some; i++) there[i] = u->map[row[at + i]];
+        status = u->source->read(u->source->arg, x + at * u->width, u->view, u->layer, there, some,
+                                 err);
+    }
+    return status;
 }
 
 static rp_status read_columns(void *arg, float *x, const size_t *row, size_t m, rp_error *err)
@@ -177,7 +187,7 @@ static rp_status open_rows(rows_of *u, const rp_source *source, const rp_rows *r
     snprintf(u->name, sizeof u->name, "'%.250s' layer %zu", unit->name, unit->layer);
     u->x = (rp_matrix){rows->n, unit->width, u->name, u, read_source};
     if (!rp_unit_is_baseline(unit)) {
-        while (strcmp(source->view[u->view].name, unit->name) != 0) u->view++;
+        u->view = rp_source_view(source, unit->name, unit->layer);
         return RP_OK;
     }
     u->x.read = read_columns;
@@ -188,7 +198,8 @@ static rp_status open_rows(rows_of *u, const rp_source *source, const rp_rows *r
     return RP_OK;
 }
 
-static const char *const baseline_name[RP_GAINS] = {RP_BASELINE_LENGTH, RP_BASELINE_SCORE};
+enum { NARROW = RP_GAIN_SCORE + 1 };
+static const char *const baseline_name[NARROW] = {RP_BASELINE_LENGTH, RP_BASELINE_SCORE};
 
 /* The columns of the baselines that gains are wanted over. */
 static rp_status open_columns(rows_of *base, const rounds *r, const rp_source *source,
@@ -196,19 +207,41 @@ static rp_status open_columns(rows_of *base, const rounds *r, const rp_source *s
 {
     rp_status status = RP_OK;
     for (size_t u = 0; u < r->job->nunits && !status; u++)
-        for (size_t g = 0; g < RP_GAINS && !status; g++)
+        for (size_t g = 0; g < NARROW && !status; g++)
             if (r->baseline[g].out && !strcmp(r->job->unit[u].name, baseline_name[g]))
                 status = open_rows(&base[g], source, rows, &r->job->unit[u], err);
     return status;
 }
 
+/* The wide baselines: the view's embedding output, the same layer of another store. */
+static rp_status open_wide(rows_of *base, const rounds *r, const rp_unit *unit, rp_error *err)
+{
+    const rp_job *job = r->job;
+    rp_status status = RP_OK;
+    rp_unit input = *unit, same = *unit;
+    input.layer = 0;
+    if (job->gains >> RP_GAIN_INPUT & 1 && unit->layer > 0 &&
+        rp_source_view(job->source, unit->name, 0) != SIZE_MAX)
+        status = open_rows(&base[RP_GAIN_INPUT], job->source, &job->rows, &input, err);
+    if (status || !job->against) return status;
+    size_t view = rp_source_view(job->against, unit->name, unit->layer);
+    same.width = job->against->view[view].width;
+    status = open_rows(&base[RP_GAIN_OTHER], job->against, &job->rows, &same, err);
+    base[RP_GAIN_OTHER].map = job->against_row;
+    return status;
+}
+
 static void offer_baselines(rp_unit_in *in, const rounds *r, size_t plan, const rows_of *base)
 {
+    bool sound = plan == rp_job_sound(r->job);
     for (size_t g = 0; g < RP_GAINS; g++) {
         in->baseline[g] = (rp_baseline){0};
         if (r->baseline[g].out)
-            in->baseline[g] = (rp_baseline){r->baseline[g].out[plan].predictions, base[g].width,
-                                            (const double *const *)base[g].column};
+            in->baseline[g] = (rp_baseline){.f = r->baseline[g].out[plan].predictions,
+                                            .width = base[g].width,
+                                            .column = (const double *const *)base[g].column};
+        else if (g >= NARROW && base[g].source && sound)
+            in->baseline[g].x = &base[g].x;
     }
 }
 
@@ -238,6 +271,7 @@ static rp_status fit_side(rp_unit_out *out, rounds *r, size_t u, bool other, rp_
                      .host = &host};
     rp_status status = open_rows(&x, source, rows, unit, err);
     if (!status && !rp_unit_is_baseline(unit)) status = open_columns(base, r, source, rows, err);
+    if (!status && !rp_unit_is_baseline(unit) && !other) status = open_wide(base, r, unit, err);
     for (r->step = 0; r->step < job->nplans && !status; r->step++) {
         size_t i = r->step, sound = rp_job_sound(job);
         if (rp_job_is_other(job, i) != other) continue;
@@ -293,7 +327,8 @@ static rp_status fit_units(rounds *r, bool baselines, rp_error *err)
                 r->todo[r->ntodo++] = u;
         }
     for (size_t k = 0; k < r->ntodo && !status; k += size) {
-        size_t mine = k + (r->team ? 0 : (size_t)world->rank), n = r->ntodo - k < size ? r->ntodo - k : size;
+        size_t mine = k + (r->team ? 0 : (size_t)world->rank),
+               n = r->ntodo - k < size ? r->ntodo - k : size;
         status = rp_host_progress(job->host, "probes", r->done, job->nunits * job->nplans, err);
         if (!status && mine < r->ntodo) status = fit_unit(r, r->todo[mine], err);
         status = rp_comm_agree(status, err);
@@ -307,7 +342,7 @@ static rp_status open_baselines(rounds *r, rp_error *err)
     const rp_job *job = r->job;
     rp_status status = RP_OK;
     for (size_t u = 0; u < job->nunits && !status; u++)
-        for (size_t g = 0; g < RP_GAINS && !status; g++)
+        for (size_t g = 0; g < NARROW && !status; g++)
             if (job->gains >> g & 1 && !strcmp(job->unit[u].name, baseline_name[g]))
                 status = open_part(&r->baseline[g], r, u, err);
     return rp_comm_agree(status, err);

@@ -141,8 +141,8 @@ static rp_status standardise(rp_design *d, rp_error *err)
 }
 
 rp_status rp_design_init(rp_design *d, const rp_matrix *x, const rp_folds *folds,
-                         const double *const *y, size_t labels, size_t extras, bool standardised, bool team,
-                         rp_error *err)
+                         const double *const *y, size_t labels, size_t extras, bool standardised,
+                         bool team, rp_error *err)
 {
     size_t n = folds->n, D = x->width, all = labels + extras;
     *d = (rp_design){.x = x,

@@ -45,8 +45,8 @@ typedef struct rp_design {
 /* y [labels + extras] pointers to columns over the rows of x. RP_EFORMAT names a value of x that is
  * not finite. Borrows x and folds. */
 rp_status rp_design_init(rp_design *d, const rp_matrix *x, const rp_folds *folds,
-                         const double *const *y, size_t labels, size_t extras, bool standardise, bool team,
-                         rp_error *err);
+                         const double *const *y, size_t labels, size_t extras, bool standardise,
+                         bool team, rp_error *err);
 void rp_design_release(rp_design *d);
 
 #define RP_TILE 128 /* rows of x that are in f64 at a time */
@@ -61,8 +61,8 @@ bool rp_label_constant(double mean, double sd);
 
 /* Is piece k of the work that is shared by a team this process's? */
 bool rp_design_mine(const rp_design *d, size_t k);
-/* In a team: v [n] <- its sum over the processes; each piece is zero in all but one of them, so that
- * the sum is exact in any order. Otherwise nothing. */
+/* In a team: v [n] <- its sum over the processes; each piece is zero in all but one of them, so
+ * that the sum is exact in any order. Otherwise nothing. */
 rp_status rp_design_gather(const rp_design *d, double *v, size_t n, rp_error *err);
 /* In a team: the status of the first process that failed, for all. */
 rp_status rp_design_agree(const rp_design *d, rp_status status, rp_error *err);

@@ -30,6 +30,14 @@ static rp_set *set_at(const run *r, size_t outer, size_t inner)
     return &r->set[outer * (1 + r->inner) + inner];
 }
 
+size_t rp_ridge_grid(double value[RP_RIDGE_GRID], double given)
+{
+    value[0] = given;
+    if (!isnan(given)) return 1;
+    for (int k = 0; k < RP_RIDGE_GRID; k++) value[k] = pow(10, 4 - .5 * k);
+    return RP_RIDGE_GRID;
+}
+
 bool rp_ridge_primal(const rp_design *d)
 {
     size_t least = SIZE_MAX;
@@ -448,8 +456,8 @@ static rp_status run_all(run *r, rp_error *err)
         work(r, true);
         status = verdict(r, err);
         if (!status)
-            status = rp_design_gather(
-                r->d, r->sse, r->nouter * r->inner * r->out->nvariants * r->K * r->P, err);
+            status = rp_design_gather(r->d, r->sse,
+                                      r->nouter * r->inner * r->out->nvariants * r->K * r->P, err);
     }
     for (size_t o = 0; o < r->nouter && !status; o++) status = choose(r, o, err);
     status = rp_design_agree(r->d, status, err);

@@ -111,8 +111,7 @@ rp_status rp_cells_init(rp_cells *cells, const rp_design *d, bool gram, rp_error
     status = rp_design_agree(d, status, err);
     for (long k = 0; k < n && d->team && !status; k++) {
         const rp_cell *cell = &d->folds->cell[k];
-        if (cell->outer >= 0)
-            status = gather(&cells->cell[k], d, cell->end - cell->first, err);
+        if (cell->outer >= 0) status = gather(&cells->cell[k], d, cell->end - cell->first, err);
     }
     if (status) rp_cells_release(cells);
     return status;
