@@ -3,6 +3,7 @@
 #define RP_TESTS_SOLVER_PROBLEM_H
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ static inline void problem_ready(problem *p, size_t nouter, size_t ninner, bool 
     size_t inner = ninner ? ninner : 1, cells = nouter * inner;
     assert_true(cells <= 64);
     rp_solver_blas_init();
+    omp_set_num_threads(1); /* problems this small only wait for each other's threads */
     p->matrix = (rp_matrix){p->n, p->width, "x", p, problem_read};
     for (size_t k = 0; k < cells; k++)
         p->cell[k] =
