@@ -10,7 +10,7 @@ typedef struct rp_fitting {
     const rp_group *group;
     rp_design d; /* its extras are the baselines' columns, for ridge */
     rp_cells cells;
-    size_t njoints;                             /* baselines that gains are wanted over */
+    size_t njoints;                             /* narrow baselines that gains are wanted over */
     size_t gain[RP_GAINS], first[RP_GAINS + 1]; /* which; their columns among the extras */
     rp_outcome oc;
 } rp_fitting;
@@ -18,5 +18,13 @@ typedef struct rp_fitting {
 /* Fills oc (whose design, group and number arrays [nouter, P] are there). */
 rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err);
 rp_status rp_fitting_lasso(rp_fitting *k, rp_error *err);
+/* f [P, n] <- held-out predictions of the same labels from another x, by the plan's method. */
+rp_status rp_fitting_predict(double *f, const rp_fitting *k, const rp_matrix *x, rp_error *err);
+/* The same from the columns of x and the unit's own. */
+rp_status rp_fitting_join(double *f, const rp_fitting *k, const rp_matrix *x, rp_error *err);
+
+/* f [P, n] <- predictions of the fits [nouter], each on the rows that it did not see. */
+rp_status rp_fits_predict(double *f, const rp_design *d, const rp_fit *fit, rp_error *err);
+void rp_fits_release(rp_fit *fit, size_t n);
 
 #endif

@@ -14,7 +14,8 @@ void rp_job_release(rp_job *job)
 {
     for (size_t i = 0; job->plan && i < job->nplans; i++) rp_plan_release(&job->plan[i]);
     for (size_t u = 0; job->saved && u < job->nunits; u++) rp_saved_release(&job->saved[u]);
-    free(job->plan), free(job->unit), free(job->saved), free(job->tested), free(job->protocols);
+    free(job->against_row), free(job->plan), free(job->unit), free(job->saved), free(job->tested),
+        free(job->protocols);
     rp_parts_release(&job->parts);
     rp_layers_release(&job->layers);
     rp_labels_release(&job->labels), rp_labels_release(&job->other_labels);
@@ -62,8 +63,11 @@ static rp_status read_gains(unsigned *gains, const char *names, rp_error *err)
             *gains |= 1u << RP_GAIN_LENGTH;
         else if (!strcmp(name, "score"))
             *gains |= 1u << RP_GAIN_SCORE;
+        else if (!strcmp(name, "input"))
+            *gains |= 1u << RP_GAIN_INPUT;
         else if (*name)
-            return rp_fail(err, RP_EARG, "unknown gain '%s': it must be length or score", name);
+            return rp_fail(err, RP_EARG, "unknown gain '%s': it must be length, score or input",
+                           name);
     }
     return RP_OK;
 }
@@ -75,6 +79,8 @@ static rp_status check_options(rp_job *job, rp_error *err)
         return rp_fail(err, RP_EARG, "unknown method '%s': it must be ridge or lasso", o->method);
     if (o->l1_ratio != 1 && strcmp(o->method, "lasso"))
         return rp_fail(err, RP_EARG, "an L1 ratio is of the lasso: the method is %s", o->method);
+    if (strcmp(o->ranks, "layers") && strcmp(o->ranks, "rows"))
+        return rp_fail(err, RP_EARG, "unknown ranks '%s': it must be layers or rows", o->ranks);
     if (o->units && !o->stability)
         return rp_fail(err, RP_EARG, "a list of units needs stability selection: at least 1 pair");
     if (!o->transfer != !o->transfer_features)

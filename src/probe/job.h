@@ -31,9 +31,11 @@ typedef struct rp_job {
     char *protocols; /* the options', cut at commas */
     size_t nplans;   /* protocols; the last two are the other store's when there is one */
     size_t nunits;
-    rp_plan *plan;  /* [nplans] */
-    rp_unit *unit;  /* [nunits] baselines last */
-    unsigned gains; /* bit RP_GAIN_x: wanted */
+    rp_plan *plan;            /* [nplans] */
+    rp_unit *unit;            /* [nunits] baselines last */
+    const rp_source *against; /* of --against, or NULL */
+    size_t *against_row;      /* [rows] the same pair there */
+    unsigned gains;           /* bit RP_GAIN_x: wanted */
     rp_parts parts;
     rp_saved *saved;      /* [nunits] after rp_job_run, in the first process */
     rp_tested *tested;    /* [nplans][RP_NULLS][nunits][labels] the same; NaN: not tested */
@@ -47,6 +49,10 @@ rp_status rp_job_init(rp_job *job, const rp_source *source, const rp_probe_optio
 /* Adds the protocols `transfer` and `refit` on another source; options.transfer_features has its
  * labels. */
 rp_status rp_job_transfer(rp_job *job, const rp_source *other, rp_error *err);
+/* Adds gains over the same layers of another store with the same pairs (and maybe more). */
+rp_status rp_job_against(rp_job *job, const rp_source *other, rp_error *err);
+/* Index of the view that has this layer, SIZE_MAX: none. */
+size_t rp_source_view(const rp_source *source, const char *name, size_t layer);
 /* Fits what is not in the parts yet. Collective (base/comm.h); afterwards the first process has the
  * results. RP_ECANCEL keeps the parts. */
 rp_status rp_job_run(rp_job *job, rp_error *err);

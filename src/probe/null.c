@@ -397,6 +397,15 @@ rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err)
     return status;
 }
 
+rp_status rp_null_gather(rp_null *s, rp_error *err)
+{
+    const rp_design *d = s->cells->d;
+    size_t n = d->folds->nouter * s->T * s->npenalties * 2 * s->ndraws;
+    rp_status status = RP_OK;
+    for (int k = 0; k < RP_NULLS && !status; k++) status = rp_design_gather(d, s->error[k], n, err);
+    return status;
+}
+
 bool rp_null_statistic(double *t, const rp_null *s, int kind, size_t p)
 {
     size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter;

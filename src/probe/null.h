@@ -24,6 +24,8 @@ rp_status rp_null_new(rp_null **null, const rp_cells *cells, const rp_rows *rows
                       const bool *tested, size_t draws, double penalty, rp_error *err);
 /* The hook of rp_ridge_options: arg is the rp_null. */
 rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err);
+/* After the last outer fold: a team's parts become everybody's. */
+rp_status rp_null_gather(rp_null *null, rp_error *err);
 /* t [draws + 1] <- the statistics of label p, draw 0 the observed: the best r2_within of kind 0
  * (labels within queries), r2_between of kind 1 (whole queries). False: not tested. */
 bool rp_null_statistic(double *t, const rp_null *null, int kind, size_t p);

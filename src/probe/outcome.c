@@ -9,7 +9,7 @@
 void rp_outcome_release(rp_outcome *oc)
 {
     free(oc->f), free(oc->base), free(oc->scored), free(oc->bad);
-    for (int g = 0; g < RP_GAINS; g++) free(oc->joint[g]);
+    for (int g = 0; g < RP_GAINS; g++) free(oc->joint[g]), free(oc->alone[g]);
     free(oc->penalty), free(oc->cv), free(oc->units), free(oc->gap);
     rp_fit_release(&oc->all);
     *oc = (rp_outcome){0};
@@ -119,22 +119,6 @@ static void gather(double *to, const double *from, const rp_by_query *v, size_t 
         for (size_t i = 0; i < v->n; i++) to[p * v->n + i] = from[p * n + v->at[i]];
 }
 
-/* The baseline's predictions in the same order and units; false: some are missing. */
-static bool gather_baseline(double *to, const float *f, const rp_outcome *oc, const rp_rows *rows,
-                            const rp_by_query *v)
-{
-    bool whole = true;
-    for (size_t p = 0; p < oc->d->labels; p++) {
-        const float *from = f + oc->group->label[p] * rows->n;
-        for (size_t i = 0; i < v->n; i++) {
-            double value = (double)from[oc->group->row[v->at[i]]];
-            to[p * v->n + i] = (value - oc->d->ymean[p]) / oc->d->yscale[p];
-            whole = whole && !isnan(value);
-        }
-    }
-    return whole;
-}
-
 /* Room for the scoring of a group. */
 typedef struct desk {
     double *y, *f, *base, *sums, *other; /* [P, n] three times; [P, queries, 4] twice */
@@ -177,7 +161,9 @@ static rp_status score_gain(rp_unit_out *out, desk *k, int g, const rp_outcome *
 {
     size_t P = oc->d->labels;
     rp_scored rows = {v->n, v->queries, P, v->first, k->y, k->f, k->base};
-    if (!gather_baseline(k->f, in->baseline[g].f, oc, in->rows, v)) return RP_OK;
+    gather(k->f, oc->alone[g], v, P, oc->d->n);
+    for (size_t i = 0; i < P * v->n; i++)
+        if (isnan(k->f[i])) return RP_OK; /* the baseline could not be scored everywhere */
     rp_score_sums(k->other, &rows);
     gather(k->f, oc->joint[g], v, P, oc->d->n);
     rp_score_sums(k->sums, &rows);

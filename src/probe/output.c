@@ -12,6 +12,7 @@ static const char header[] =
     "l1_ratio\tp_document\tp_document_maxt\tp_document_bh\tp_query\tp_query_maxt\tp_query_bh\t"
     "null_within\tnull_between\tselectivity_query\tselectivity_pair\tselectivity_token\t"
     "gain_length\tgain_length_lo\tgain_length_hi\tgain_score\tgain_score_lo\tgain_score_hi\t"
+    "gain_input\tgain_input_lo\tgain_input_hi\tgain_other\tgain_other_lo\tgain_other_hi\t"
     "status\n";
 
 void rp_cell_write(FILE *file, double number)
@@ -88,14 +89,16 @@ static void write_row(FILE *file, const rp_job *job, size_t i, size_t u, size_t 
                              r->eta2,
                              r->units,
                              (double)r->dead};
-    const double gains[] = {g[0].value, g[0].lo, g[0].hi, g[1].value, g[1].lo, g[1].hi};
     fprintf(file, "%s\t%s\t%zu\t%s\t%s", job->labels.name[p], unit->name, unit->layer,
             job->plan[i].name, job->plan[i].method == RP_LASSO ? "lasso" : "ridge");
     write_cells(file, scores, sizeof scores / sizeof *scores);
     rp_cell_write(file, l1_ratio(job, &job->plan[i]));
     write_tests(file, job, i, u, p);
     write_selectivity(file, job, i, u, p);
-    write_cells(file, gains, sizeof gains / sizeof *gains);
+    for (size_t k = 0; k < RP_GAINS; k++) {
+        const double gain[] = {g[k].value, g[k].lo, g[k].hi};
+        write_cells(file, gain, 3);
+    }
     fprintf(file, "\t%s\n", status);
 }
 

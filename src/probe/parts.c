@@ -134,6 +134,12 @@ static const struct {
     FIELD(gain[1].value, REAL),
     FIELD(gain[1].lo, REAL),
     FIELD(gain[1].hi, REAL),
+    FIELD(gain[2].value, REAL),
+    FIELD(gain[2].lo, REAL),
+    FIELD(gain[2].hi, REAL),
+    FIELD(gain[3].value, REAL),
+    FIELD(gain[3].lo, REAL),
+    FIELD(gain[3].hi, REAL),
     FIELD(bound, REAL),
     FIELD(q, REAL),
 };

@@ -25,6 +25,7 @@ void rp_probe_options_init(rp_probe_options *o)
                             .controls = true,
                             .balance = -1,
                             .gains = "length,score",
+                            .ranks = "layers",
                             .stability = 50,
                             .pfer = 1,
                             .seed = 1,
@@ -123,8 +124,19 @@ static rp_status add_transfer(rp_job *job, opened *other, rp_error *err)
     return status;
 }
 
-static rp_status prepare(rp_job *job, opened *own, opened *other, const rp_probe_options *o,
-                         const rp_host *host, rp_error *err)
+static rp_status add_against(rp_job *job, opened *other, rp_error *err)
+{
+    uint64_t sum;
+    if (!job->options->against) return RP_OK;
+    rp_status status = opened_init(other, job->options->against, err);
+    if (!status) status = rp_job_against(job, &other->source, err);
+    if (!status) status = rp_checksum_path(&sum, other->manifest, err);
+    if (!status) job->fingerprint = rp_checksum_bytes(&sum, sizeof sum, job->fingerprint + 1);
+    return status;
+}
+
+static rp_status prepare(rp_job *job, opened *own, opened *other, opened *against,
+                         const rp_probe_options *o, const rp_host *host, rp_error *err)
 {
     rp_status status;
     if (!o->store || !o->features || !o->output)
@@ -133,27 +145,28 @@ static rp_status prepare(rp_job *job, opened *own, opened *other, const rp_probe
     if ((status = opened_init(own, o->store, err))) return status;
     if ((status = rp_job_init(job, &own->source, o, host, err))) return status;
     if ((status = rp_checksum_path(&job->fingerprint, own->manifest, err))) return status;
-    return add_transfer(job, other, err);
+    status = add_transfer(job, other, err);
+    return status ? status : add_against(job, against, err);
 }
 
 rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err)
 {
-    opened own = {0}, other = {0};
+    opened own = {0}, other = {0}, against = {0};
     rp_job job = {0};
     rp_host quiet = host ? *host : (rp_host){0};
     char *about = NULL;
     quiet.warn = quiet.note = NULL;
     if (rp_comm_world()->rank) host = &quiet; /* the first process says it */
-    rp_status status = rp_comm_agree(prepare(&job, &own, &other, o, host, err), err);
+    rp_status status = rp_comm_agree(prepare(&job, &own, &other, &against, o, host, err), err);
     if (status) goto done;
     job.about = about = describe(own.manifest);
     if ((status = rp_job_run(&job, err))) goto done;
     const char *inputs[] = {own.manifest, o->features, o->transfer ? other.manifest : NULL,
-                            o->transfer_features};
+                            o->transfer_features, o->against ? against.manifest : NULL};
     status = rp_job_write(&job, inputs, sizeof inputs / sizeof *inputs, err);
 done:
     rp_job_release(&job);
-    opened_release(&own), opened_release(&other);
+    opened_release(&own), opened_release(&other), opened_release(&against);
     free(about);
     return status;
 }

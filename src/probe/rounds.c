@@ -1,5 +1,6 @@
 /* Fitting the units: in rounds of as many as there are processes, the baselines first. */
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@ typedef struct rounds {
     size_t *todo, ntodo;         /* [nunits] units to fit */
     size_t done;                 /* units under a protocol, of all processes, before this round */
     size_t step;                 /* the protocol that is being fitted */
-    rp_saved baseline[RP_GAINS]; /* for gains; empty where there is none */
+    bool team;                   /* all processes fit every unit together */
+    rp_saved baseline[RP_GAINS]; /* narrow ones, for gains; empty where there is none */
 } rounds;
 
 /* ---- what a job is ---- */
@@ -141,6 +143,7 @@ static void fill_baseline(double *const *column, const rp_rows *rows, size_t wid
 typedef struct rows_of {
     const rp_source *source;
     size_t view, layer, width;
+    const size_t *map; /* rows of the source, NULL: as they are */
     double *column[5]; /* [width] of a baseline */
     char name[320];
     rp_matrix x;
@@ -149,7 +152,16 @@ typedef struct rows_of {
 static rp_status read_source(void *arg, float *x, const size_t *row, size_t m, rp_error *err)
 {
     const rows_of *u = arg;
-    return u->source->read(u->source->arg, x, u->view, u->layer, row, m, err);
+    size_t there[RP_TILE];
+    rp_status status = RP_OK;
+    if (!u->map) return u->source->read(u->source->arg, x, u->view, u->layer, row, m, err);
+    for (size_t at = 0; at < m && !status; at += RP_TILE) {
+        size_t some = m - at < RP_TILE ? m - at : RP_TILE;
+        for (size_t i = 0; i < some; i++) there[i] = u->map[row[at + i]];
+        status =
+            u->source->read(u->source->arg, x + at * u->width, u->view, u->layer, there, some, err);
+    }
+    return status;
 }
 
 static rp_status read_columns(void *arg, float *x, const size_t *row, size_t m, rp_error *err)
@@ -175,7 +187,7 @@ static rp_status open_rows(rows_of *u, const rp_source *source, const rp_rows *r
     snprintf(u->name, sizeof u->name, "'%.250s' layer %zu", unit->name, unit->layer);
     u->x = (rp_matrix){rows->n, unit->width, u->name, u, read_source};
     if (!rp_unit_is_baseline(unit)) {
-        while (strcmp(source->view[u->view].name, unit->name) != 0) u->view++;
+        u->view = rp_source_view(source, unit->name, unit->layer);
         return RP_OK;
     }
     u->x.read = read_columns;
@@ -186,7 +198,8 @@ static rp_status open_rows(rows_of *u, const rp_source *source, const rp_rows *r
     return RP_OK;
 }
 
-static const char *const baseline_name[RP_GAINS] = {RP_BASELINE_LENGTH, RP_BASELINE_SCORE};
+enum { NARROW = RP_GAIN_SCORE + 1 };
+static const char *const baseline_name[NARROW] = {RP_BASELINE_LENGTH, RP_BASELINE_SCORE};
 
 /* The columns of the baselines that gains are wanted over. */
 static rp_status open_columns(rows_of *base, const rounds *r, const rp_source *source,
@@ -194,19 +207,41 @@ static rp_status open_columns(rows_of *base, const rounds *r, const rp_source *s
 {
     rp_status status = RP_OK;
     for (size_t u = 0; u < r->job->nunits && !status; u++)
-        for (size_t g = 0; g < RP_GAINS && !status; g++)
+        for (size_t g = 0; g < NARROW && !status; g++)
             if (r->baseline[g].out && !strcmp(r->job->unit[u].name, baseline_name[g]))
                 status = open_rows(&base[g], source, rows, &r->job->unit[u], err);
     return status;
 }
 
+/* The wide baselines: the view's embedding output, the same layer of another store. */
+static rp_status open_wide(rows_of *base, const rounds *r, const rp_unit *unit, rp_error *err)
+{
+    const rp_job *job = r->job;
+    rp_status status = RP_OK;
+    rp_unit input = *unit, same = *unit;
+    input.layer = 0;
+    if (job->gains >> RP_GAIN_INPUT & 1 && unit->layer > 0 &&
+        rp_source_view(job->source, unit->name, 0) != SIZE_MAX)
+        status = open_rows(&base[RP_GAIN_INPUT], job->source, &job->rows, &input, err);
+    if (status || !job->against) return status;
+    size_t view = rp_source_view(job->against, unit->name, unit->layer);
+    same.width = job->against->view[view].width;
+    status = open_rows(&base[RP_GAIN_OTHER], job->against, &job->rows, &same, err);
+    base[RP_GAIN_OTHER].map = job->against_row;
+    return status;
+}
+
 static void offer_baselines(rp_unit_in *in, const rounds *r, size_t plan, const rows_of *base)
 {
+    bool sound = plan == rp_job_sound(r->job);
     for (size_t g = 0; g < RP_GAINS; g++) {
         in->baseline[g] = (rp_baseline){0};
         if (r->baseline[g].out)
-            in->baseline[g] = (rp_baseline){r->baseline[g].out[plan].predictions, base[g].width,
-                                            (const double *const *)base[g].column};
+            in->baseline[g] = (rp_baseline){.f = r->baseline[g].out[plan].predictions,
+                                            .width = base[g].width,
+                                            .column = (const double *const *)base[g].column};
+        else if (g >= NARROW && base[g].source && sound)
+            in->baseline[g].x = &base[g].x;
     }
 }
 
@@ -232,9 +267,11 @@ static rp_status fit_side(rp_unit_out *out, rounds *r, size_t u, bool other, rp_
                      .labels = other ? &job->other_labels : &job->labels,
                      .x = &x.x,
                      .options = job->options,
+                     .team = r->team,
                      .host = &host};
     rp_status status = open_rows(&x, source, rows, unit, err);
     if (!status && !rp_unit_is_baseline(unit)) status = open_columns(base, r, source, rows, err);
+    if (!status && !rp_unit_is_baseline(unit) && !other) status = open_wide(base, r, unit, err);
     for (r->step = 0; r->step < job->nplans && !status; r->step++) {
         size_t i = r->step, sound = rp_job_sound(job);
         if (rp_job_is_other(job, i) != other) continue;
@@ -264,7 +301,8 @@ static rp_status fit_unit(rounds *r, size_t u, rp_error *err)
     }
     if (!status) status = fit_side(out, r, u, false, err);
     if (!status && job->other) status = fit_side(out, r, u, true, err);
-    if (!status) status = rp_parts_write(&job->parts, u, out, job->nplans, err);
+    if (!status && (!r->team || !rp_comm_world()->rank))
+        status = rp_parts_write(&job->parts, u, out, job->nplans, err);
     for (size_t i = 0; out && i < job->nplans; i++) rp_unit_out_release(&out[i]);
     free(out);
     return status;
@@ -278,7 +316,7 @@ static rp_status fit_units(rounds *r, bool baselines, rp_error *err)
 {
     const rp_job *job = r->job;
     const rp_comm *world = rp_comm_world();
-    size_t size = (size_t)world->size;
+    size_t size = r->team ? 1 : (size_t)world->size;
     rp_status status = RP_OK;
     r->ntodo = 0;
     for (size_t u = 0; u < job->nunits; u++)
@@ -289,7 +327,8 @@ static rp_status fit_units(rounds *r, bool baselines, rp_error *err)
                 r->todo[r->ntodo++] = u;
         }
     for (size_t k = 0; k < r->ntodo && !status; k += size) {
-        size_t mine = k + (size_t)world->rank, n = r->ntodo - k < size ? r->ntodo - k : size;
+        size_t mine = k + (r->team ? 0 : (size_t)world->rank),
+               n = r->ntodo - k < size ? r->ntodo - k : size;
         status = rp_host_progress(job->host, "probes", r->done, job->nunits * job->nplans, err);
         if (!status && mine < r->ntodo) status = fit_unit(r, r->todo[mine], err);
         status = rp_comm_agree(status, err);
@@ -303,7 +342,7 @@ static rp_status open_baselines(rounds *r, rp_error *err)
     const rp_job *job = r->job;
     rp_status status = RP_OK;
     for (size_t u = 0; u < job->nunits && !status; u++)
-        for (size_t g = 0; g < RP_GAINS && !status; g++)
+        for (size_t g = 0; g < NARROW && !status; g++)
             if (job->gains >> g & 1 && !strcmp(job->unit[u].name, baseline_name[g]))
                 status = open_part(&r->baseline[g], r, u, err);
     return rp_comm_agree(status, err);
@@ -326,22 +365,40 @@ static rp_status collect(rounds *r, rp_error *err)
     return rp_comm_agree(status, err);
 }
 
-static void warn_memory(const rp_job *job)
+static double memory_of(const rp_job *job, int threads)
 {
-    double need = 0, have = .7 * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double need = 0;
     for (size_t u = 0; u < job->nunits; u++)
-        for (size_t i = 0; i < job->nplans; i++)
-            need = fmax(need, rp_unit_memory(&job->plan[i], job->rows.n, job->unit[u].width,
-                                             job->labels.n));
+        for (size_t i = 0; i < job->nplans; i++) {
+            const rp_rows *rows = rp_job_is_other(job, i) ? &job->other_rows : &job->rows;
+            need = fmax(need, rp_unit_memory(&job->plan[i], rows->n, job->unit[u].width,
+                                             job->labels.n, threads));
+        }
+    return need;
+}
+
+/* As many threads as were asked for and memory holds. */
+static rp_status set_threads(const rp_job *job, rp_error *err)
+{
+    int threads = job->options->threads > 0 ? job->options->threads : omp_get_max_threads();
+    double have = .8 * (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (job->options->memory) have = (double)job->options->memory;
+    have /= rp_comm_world()->size;
+    while (threads > 1 && memory_of(job, threads) > have) threads--;
+    double need = memory_of(job, threads);
     if (need > have)
-        rp_host_warn(job->host, "a layer needs about %.1f GB, there are %.1f GB for it", need / 1e9,
-                     have / 1e9);
+        return rp_fail(err, RP_ENOMEM,
+                       "a layer of %zu rows needs about %.2f GiB of memory, there are %.2f GiB for "
+                       "it (--memory)",
+                       job->rows.n, need / 0x1p30, have / 0x1p30);
+    omp_set_num_threads(threads);
+    return RP_OK;
 }
 
 rp_status rp_job_run(rp_job *job, rp_error *err)
 {
     rounds r = {.job = job,
+                .team = !strcmp(job->options->ranks, "rows") && rp_comm_world()->size > 1,
                 .shape = rp_alloc(job->nplans, sizeof *r.shape),
                 .there = rp_alloc(job->nunits, 1),
                 .todo = rp_alloc(job->nunits, sizeof *r.todo)};
@@ -350,7 +407,7 @@ rp_status rp_job_run(rp_job *job, rp_error *err)
     status = rp_comm_agree(status, err);
     if (!status) status = rp_parts_init(&job->parts, job->options->output, fingerprint(&r), err);
     if (!status) status = look(&r, err);
-    if (!status) warn_memory(job);
+    if (!status) status = rp_comm_agree(set_threads(job, err), err);
     if (!status) status = fit_units(&r, true, err);
     if (!status) status = open_baselines(&r, err);
     if (!status) status = fit_units(&r, false, err);

@@ -6,8 +6,7 @@
 #include "base/memory.h"
 #include "probe/job.h"
 
-#define LISTED .5  /* least selection frequency of a unit that is listed */
-#define STABLE .75 /* and of one that is called stable */
+#define LISTED .5 /* least selection frequency of a unit that is listed */
 
 typedef rp_status rows_fn(FILE *file, const rp_job *job, size_t plan, rp_error *err);
 
@@ -47,7 +46,7 @@ static rp_status unit_rows(FILE *file, const rp_job *job, size_t plan, rp_error 
                 rp_cell_write(file, out->coef[p * D + j]);
                 rp_cell_write(file, out->beta[p * D + j]);
                 rp_cell_write(file, often);
-                fputs(often >= STABLE ? "\tyes" : "\tno", file);
+                fputs(often >= RP_UNIT_STABLE ? "\tyes" : "\tno", file);
                 rp_cell_write(file, out->result[p].q);
                 rp_cell_write(file, out->result[p].bound);
                 putc('\n', file);

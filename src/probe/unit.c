@@ -1,7 +1,6 @@
 #include "probe/unit.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "probe/fitting.h"
 #include "solver/lasso.h"
 #include "solver/ridge.h"
+#include "solver/stability.h"
 
 static void fitting_release(rp_fitting *k)
 {
@@ -26,7 +26,7 @@ static rp_status design(rp_fitting *k, rp_error *err)
     size_t P = k->group->nlabels, extras = 0;
     bool ridge = in->plan->method == RP_RIDGE; /* the lasso joins matrices instead */
     for (size_t g = 0; g < RP_GAINS; g++) {
-        if (!in->baseline[g].f) continue;
+        if (!in->baseline[g].column) continue;
         k->gain[k->njoints] = g;
         k->first[k->njoints++] = extras;
         extras += ridge ? in->baseline[g].width : 0;
@@ -38,8 +38,8 @@ static rp_status design(rp_fitting *k, rp_error *err)
     for (size_t v = 0; v < k->njoints && ridge; v++)
         for (size_t c = k->first[v]; c < k->first[v + 1]; c++)
             y[P + c] = in->baseline[k->gain[v]].column[c - k->first[v]];
-    rp_status status =
-        rp_design_init(&k->d, in->x, &k->group->folds, y, P, extras, in->plan->standardise, err);
+    rp_status status = rp_design_init(&k->d, in->x, &k->group->folds, y, P, extras,
+                                      in->plan->standardise, in->team, err);
     free(y);
     return status;
 }
@@ -66,6 +66,55 @@ static rp_status fit_curve(rp_fitting *k, rp_error *err)
                          err);
 }
 
+static rp_status fit_stability(rp_fitting *k, rp_error *err)
+{
+    const rp_design *d = &k->d;
+    const rp_probe_options *o = k->in->options;
+    size_t *query = rp_alloc(d->n, sizeof *query), D = d->width;
+    rp_stability s;
+    if (!query) return rp_fail_memory(err, d->n * sizeof *query);
+    for (size_t i = 0; i < d->n; i++) query[i] = k->in->rows->query[k->group->row[i]];
+    const rp_stability_options so = {
+        query,   k->in->rows->nqueries, o->stability,      RP_UNIT_STABLE,
+        o->pfer, k->in->plan->l1_ratio, k->in->rows->seed, k->in->host};
+    rp_status status = rp_stability_run(&s, &k->cells, &so, err);
+    free(query);
+    if (status) return status;
+    for (size_t p = 0; p < d->labels; p++) {
+        size_t label = k->group->label[p];
+        rp_result *r = &k->out->result[label];
+        if (!r->defined) continue;
+        memcpy(k->out->frequency + label * D, s.frequency + p * D, D * sizeof *s.frequency);
+        r->bound = s.bound[p], r->q = s.selected[p];
+    }
+    rp_stability_release(&s);
+    return RP_OK;
+}
+
+/* What the baselines predict by themselves; a wide one is fitted here, and joined. */
+static rp_status fit_baselines(rp_fitting *k, rp_error *err)
+{
+    const rp_design *d = &k->d;
+    rp_status status = RP_OK;
+    for (size_t g = 0; g < RP_GAINS && !status; g++) {
+        const rp_baseline *b = &k->in->baseline[g];
+        if (!b->f && !b->x) continue;
+        double *alone = k->oc.alone[g] = rp_alloc(d->labels * d->n, sizeof *alone);
+        if (!alone) return rp_fail_memory(err, d->labels * d->n * sizeof *alone);
+        for (size_t p = 0; p < d->labels && b->f; p++)
+            for (size_t i = 0; i < d->n; i++) {
+                const float *f = b->f + k->group->label[p] * k->in->rows->n;
+                alone[p * d->n + i] = ((double)f[k->group->row[i]] - d->ymean[p]) / d->yscale[p];
+            }
+        if (!b->x) continue;
+        k->oc.joint[g] = rp_alloc(d->labels * d->n, sizeof *alone);
+        if (!k->oc.joint[g]) return rp_fail_memory(err, d->labels * d->n * sizeof *alone);
+        status = rp_fitting_predict(alone, k, b->x, err);
+        if (!status) status = rp_fitting_join(k->oc.joint[g], k, b->x, err);
+    }
+    return status;
+}
+
 static rp_status fit_group(rp_fitting *k, rp_error *err)
 {
     rp_status status = design(k, err);
@@ -75,7 +124,9 @@ static rp_status fit_group(rp_fitting *k, rp_error *err)
     if ((status = outcome_init(&k->oc, k, err))) return status;
     if ((status = rp_cells_init(&k->cells, &k->d, gram, err))) return status;
     if ((status = ridge ? rp_fitting_ridge(k, err) : rp_fitting_lasso(k, err))) return status;
+    if ((status = fit_baselines(k, err))) return status;
     if ((status = rp_outcome_score(k->out, &k->oc, k->in, err))) return status;
+    if (k->out->frequency && (status = fit_stability(k, err))) return status;
     return k->out->curve ? fit_curve(k, err) : RP_OK;
 }
 
@@ -94,12 +145,11 @@ rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
     return status;
 }
 
-double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels)
+double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels, int threads)
 {
     size_t cells = plan->outer * (plan->inner ? plan->inner : 1);
     rp_folds folds = {.n = rows, .ncells = cells, .nouter = plan->outer, .ninner = plan->inner};
     return plan->method == RP_RIDGE
-               ? rp_ridge_memory(rows, width, labels, cells, 17, omp_get_max_threads())
-               : rp_lasso_memory(rows, width, labels, &folds, isnan(plan->penalty),
-                                 omp_get_max_threads());
+               ? rp_ridge_memory(rows, width, labels, cells, RP_RIDGE_GRID, threads)
+               : rp_lasso_memory(rows, width, labels, &folds, isnan(plan->penalty), threads);
 }

@@ -10,9 +10,13 @@
 #include "probe/score.h"
 #include "solver/sparse.h"
 
-enum { RP_GAIN_LENGTH, RP_GAIN_SCORE, RP_GAINS }; /* over which baseline */
-enum { RP_DOCUMENT, RP_QUERY, RP_NULLS };         /* how labels are permuted */
-#define RP_CURVE_NUMBERS 6                        /* r2, its interval, r2_within, its interval */
+/* Over which baseline: the two that are made of the rows, the view's first layer, the same layer of
+ * another store. */
+enum { RP_GAIN_LENGTH, RP_GAIN_SCORE, RP_GAIN_INPUT, RP_GAIN_OTHER, RP_GAINS };
+enum { RP_DOCUMENT, RP_QUERY, RP_NULLS }; /* how labels are permuted */
+#define RP_CURVE_NUMBERS 6                /* r2, its interval, r2_within, its interval */
+
+#define RP_UNIT_STABLE .75 /* selection frequency from which a unit is called stable */
 
 typedef struct rp_gain {
     double value, lo, hi; /* R2 of [baseline, layer] minus R2 of the baseline; NaN: not asked for */
@@ -70,11 +74,13 @@ typedef struct rp_unit_shape {
 rp_status rp_unit_out_init(rp_unit_out *out, const rp_unit_shape *shape, rp_error *err);
 void rp_unit_out_release(rp_unit_out *out);
 
-/* A baseline that gains are wanted over, under the same protocol. */
+/* A baseline that gains are wanted over; all NULL: not. A narrow one was fitted before; a wide one
+ * is fitted together with the unit. */
 typedef struct rp_baseline {
-    const float *f;              /* [P, N] its held-out predictions; NULL: no gain is wanted */
+    const float *f;              /* [P, N] its held-out predictions under the same protocol */
     size_t width;                /* columns of its x */
     const double *const *column; /* [width] [N] */
+    const rp_matrix *x;          /* wide */
 } rp_baseline;
 
 typedef struct rp_unit_in {
@@ -84,12 +90,13 @@ typedef struct rp_unit_in {
     const rp_matrix *x;              /* [rows, width] */
     const rp_probe_options *options; /* method, permutations, stability ... */
     rp_baseline baseline[RP_GAINS];
+    bool team;           /* all processes fit this unit together */
     const rp_host *host; /* told how far the unit is; NULL: nobody */
 } rp_unit_in;
 
 /* Fills every array of *out (from rp_unit_out_init) that is there. */
 rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err);
-/* Bytes rp_unit_fit needs, roughly. */
-double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels);
+/* Bytes rp_unit_fit needs with so many threads, roughly. */
+double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels, int threads);
 
 #endif

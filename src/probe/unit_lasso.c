@@ -1,73 +1,10 @@
 /* The lasso and the elastic net of a group of labels, as an outcome. */
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "probe/fitting.h"
 #include "solver/lasso.h"
-
-/* f [P, n] <- predictions of the fits [nouter], each on the rows that it did not see. */
-static rp_status predict(double *f, const rp_design *d, const rp_fit *fit, rp_error *err)
-{
-    size_t D = d->width, P = d->labels;
-    long ncells = (long)d->folds->ncells;
-    rp_status status = RP_OK;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (long k = 0; k < ncells; k++) {
-        const rp_cell *cell = &d->folds->cell[k];
-        rp_error error = {0};
-        if (cell->outer < 0 || cell->outer >= (int)d->folds->nouter || !fit[cell->outer].w)
-            continue;
-        const rp_fit *of = &fit[cell->outer];
-        double *u = rp_alloc(RP_TILE * D, sizeof *u);
-        float *x = rp_alloc(RP_TILE * D, sizeof *x);
-        rp_status s = u && x ? RP_OK : rp_fail_memory(&error, RP_TILE * D * sizeof *u);
-        for (size_t at = cell->first; at < cell->end && !s; at += RP_TILE) {
-            size_t m = cell->end - at < RP_TILE ? cell->end - at : RP_TILE;
-            if ((s = rp_design_tile(d, u, x, NULL, at, m, &error))) break;
-            for (size_t p = 0; p < P; p++)
-                for (size_t i = 0; i < m; i++) f[p * d->n + at + i] = of->b[p];
-            cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)m, (int)P, (int)D, 1, u,
-                        (int)D, of->w, (int)D, 1, f + at, (int)d->n);
-        }
-        free(u), free(x);
-        if (!s) continue;
-#pragma omp critical(rp_predict_failed)
-        if (!status) status = rp_fail(err, s, "%s", error.text);
-    }
-    return status;
-}
-
-static void release_fits(rp_fit *fit, size_t n)
-{
-    for (size_t o = 0; fit && o < n; o++) rp_fit_release(&fit[o]);
-    free(fit);
-}
-
-/* f <- predictions of x with a baseline's columns beside it. */
-static rp_status joint(double *f, const rp_fitting *k, const rp_matrix *x, rp_error *err)
-{
-    size_t P = k->d.labels, nouter = k->d.folds->nouter;
-    const rp_plan *plan = k->in->plan;
-    const double **y = rp_alloc(P, sizeof *y);
-    rp_fit *fit = rp_alloc(nouter + 1, sizeof *fit);
-    rp_design d = {0};
-    rp_cells cells = {0};
-    rp_status status = y && fit ? RP_OK : rp_fail_memory(err, P * sizeof *y);
-    for (size_t p = 0; p < P && !status; p++) y[p] = k->in->labels->y[k->group->label[p]];
-    if (!status) status = rp_design_init(&d, x, &k->group->folds, y, P, 0, plan->standardise, err);
-    if (!status) status = rp_cells_init(&cells, &d, isnan(plan->penalty), err);
-    if (!status)
-        status = rp_lasso_run(fit, &cells, plan->penalty, plan->l1_ratio, false, k->in->host, err);
-    if (!status) status = predict(f, &d, fit, err);
-    release_fits(fit, nouter + 1);
-    rp_cells_release(&cells);
-    rp_design_release(&d);
-    free(y);
-    return status;
-}
 
 /* A baseline's columns as a matrix. */
 static rp_status read_columns(void *arg, float *x, const size_t *row, size_t m, rp_error *err)
@@ -84,13 +21,11 @@ static rp_status fit_joints(rp_fitting *k, rp_error *err)
     rp_status status = RP_OK;
     for (size_t v = 0; v < k->njoints && !status; v++) {
         rp_baseline b = k->in->baseline[k->gain[v]];
-        rp_matrix columns = {k->in->x->n, b.width, "a baseline", &b, read_columns}, x;
+        rp_matrix columns = {k->in->x->n, b.width, "a baseline", &b, read_columns};
         double *f = rp_alloc(k->d.labels * k->d.n, sizeof *f);
         if (!f) return rp_fail_memory(err, k->d.labels * k->d.n * sizeof *f);
         k->oc.joint[k->gain[v]] = f;
-        if ((status = rp_matrix_join(&x, k->in->x, &columns, err))) break;
-        status = joint(f, k, &x, err);
-        rp_matrix_join_release(&x);
+        status = rp_fitting_join(f, k, &columns, err);
     }
     return status;
 }
@@ -144,7 +79,7 @@ rp_status rp_fitting_lasso(rp_fitting *k, rp_error *err)
     if (!status)
         status = rp_lasso_run(fit, &k->cells, plan->penalty, plan->l1_ratio, k->out->coef != NULL,
                               k->in->host, err);
-    if (!status) status = predict(oc->f, &k->d, fit, err);
+    if (!status) status = rp_fits_predict(oc->f, &k->d, fit, err);
     for (size_t o = 0; o < nouter && !status; o++) {
         keep_numbers(oc, &fit[o], o);
         status = describe(oc, &k->cells, (int)o, err);
@@ -153,6 +88,6 @@ rp_status rp_fitting_lasso(rp_fitting *k, rp_error *err)
         oc->all = fit[nouter], fit[nouter] = (rp_fit){0};
         status = fit_joints(k, err);
     }
-    release_fits(fit, nouter + 1);
+    rp_fits_release(fit, nouter + 1);
     return status;
 }

@@ -4,13 +4,14 @@
 #include "base/memory.h"
 #include "probe/unit.h"
 
-static const rp_result undefined = {.score = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN},
-                                    .penalty = NAN,
-                                    .cv = NAN,
-                                    .eta2 = NAN,
-                                    .gain = {{NAN, NAN, NAN}, {NAN, NAN, NAN}},
-                                    .bound = NAN,
-                                    .q = NAN};
+static const rp_result undefined = {
+    .score = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN},
+    .penalty = NAN,
+    .cv = NAN,
+    .eta2 = NAN,
+    .gain = {{NAN, NAN, NAN}, {NAN, NAN, NAN}, {NAN, NAN, NAN}, {NAN, NAN, NAN}},
+    .bound = NAN,
+    .q = NAN};
 
 void rp_unit_out_release(rp_unit_out *out)
 {

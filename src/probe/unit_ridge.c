@@ -8,8 +8,6 @@
 #include "probe/null.h"
 #include "solver/ridge.h"
 
-enum { RIDGE_PENALTIES = 17 };
-
 static bool *tested_labels(const rp_fitting *k)
 {
     size_t P = k->d.labels;
@@ -59,9 +57,9 @@ static void take_ridge(rp_fitting *k, rp_ridge *r)
 rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
 {
     const rp_plan *plan = k->in->plan;
-    double value[RIDGE_PENALTIES] = {plan->penalty};
+    double value[RP_RIDGE_GRID];
     rp_joints joints = {k->njoints, k->first};
-    rp_ridge_options o = {.npenalties = 1,
+    rp_ridge_options o = {.npenalties = rp_ridge_grid(value, plan->penalty),
                           .penalty = value,
                           .per_row = plan->per_row,
                           .all = k->out->coef != NULL,
@@ -70,14 +68,13 @@ rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
     rp_null *null = NULL;
     rp_ridge ridge = {0};
     rp_status status = RP_OK;
-    if (isnan(plan->penalty)) /* trace(z'z / m) / D is 1: z is standardised */
-        for (o.npenalties = 0; o.npenalties < RIDGE_PENALTIES; o.npenalties++)
-            value[o.npenalties] = pow(10, 4 - .5 * (double)o.npenalties);
     if (k->out->null[0]) {
         status = start_null(&null, k, err);
         o.after = rp_null_outer, o.arg = null;
     }
+    status = rp_design_agree(&k->d, status, err);
     if (!status) status = rp_ridge_run(&ridge, &k->cells, &o, err);
+    if (!status && null) status = rp_null_gather(null, err);
     if (!status) {
         take_ridge(k, &ridge);
         if (null) keep_null(k, null);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/comm.h"
 #include "base/memory.h"
 
 /* OpenBLAS has it, other CBLAS libraries do not. */
@@ -12,6 +13,22 @@ extern void openblas_set_num_threads(int n) __attribute__((weak));
 void rp_solver_blas_init(void)
 {
     if (openblas_set_num_threads) openblas_set_num_threads(1);
+}
+
+bool rp_design_mine(const rp_design *d, size_t k)
+{
+    const rp_comm *world = rp_comm_world();
+    return !d->team || k % (size_t)world->size == (size_t)world->rank;
+}
+
+rp_status rp_design_gather(const rp_design *d, double *v, size_t n, rp_error *err)
+{
+    return d->team ? rp_comm_sum(v, n, err) : RP_OK;
+}
+
+rp_status rp_design_agree(const rp_design *d, rp_status status, rp_error *err)
+{
+    return d->team ? rp_comm_agree(status, err) : status;
 }
 
 bool rp_label_constant(double mean, double sd)
@@ -85,6 +102,7 @@ static rp_status column_sums(const rp_design *d, double *total, bool squares, rp
 #pragma omp parallel for schedule(dynamic, 1)
         for (long b = 0; b < some; b++) {
             rp_error error = {0};
+            if (!rp_design_mine(d, b0 + (size_t)b)) continue;
             float *x = rp_alloc(RP_TILE * D, sizeof *x);
             size_t at = (b0 + (size_t)b) * BLOCK, end = at + BLOCK < n ? at + BLOCK : n;
             rp_status s = x ? RP_OK : rp_fail_memory(&error, RP_TILE * D * sizeof *x);
@@ -96,7 +114,9 @@ static rp_status column_sums(const rp_design *d, double *total, bool squares, rp
 #pragma omp critical(rp_design_failed)
             if (!status) status = rp_fail(err, s, "%s", error.text);
         }
-        for (long b = 0; b < some; b++)
+        status = rp_design_agree(d, status, err);
+        if (!status) status = rp_design_gather(d, part, (size_t)some * D, err);
+        for (long b = 0; b < some && !status; b++)
             for (size_t j = 0; j < D; j++) total[j] += part[(size_t)b * D + j];
     }
     free(part);
@@ -122,10 +142,17 @@ static rp_status standardise(rp_design *d, rp_error *err)
 
 rp_status rp_design_init(rp_design *d, const rp_matrix *x, const rp_folds *folds,
                          const double *const *y, size_t labels, size_t extras, bool standardised,
-                         rp_error *err)
+                         bool team, rp_error *err)
 {
     size_t n = folds->n, D = x->width, all = labels + extras;
-    *d = (rp_design){x, folds, n, D, labels, extras, standardised, 0, 0, 0, 0, 0};
+    *d = (rp_design){.x = x,
+                     .folds = folds,
+                     .n = n,
+                     .width = D,
+                     .labels = labels,
+                     .extras = extras,
+                     .standardise = standardised,
+                     .team = team};
     d->mean = rp_alloc(D, sizeof(double));
     d->scale = rp_alloc(D, sizeof(double));
     d->y = rp_alloc(all * n, sizeof(double));
@@ -134,6 +161,7 @@ rp_status rp_design_init(rp_design *d, const rp_matrix *x, const rp_folds *folds
     rp_status status = RP_OK;
     if (!d->mean || !d->scale || !d->y || !d->ymean || !d->yscale)
         status = rp_fail_memory(err, all * n * sizeof(double));
+    status = rp_design_agree(d, status, err);
     if (!status) status = standardise(d, err);
     if (status) {
         rp_design_release(d);

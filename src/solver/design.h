@@ -38,13 +38,15 @@ typedef struct rp_design {
     double *mean, *scale;   /* [D] of x over all rows; scale is 1 when x is not standardised */
     double *y;              /* [P + E, n] (y - ymean) / yscale, in the folds' order */
     double *ymean, *yscale; /* [P + E] */
+    bool team; /* all processes of the job work on this design together (base/comm.h): every one
+                * reads a part of the rows, and every solver call is collective */
 } rp_design;
 
 /* y [labels + extras] pointers to columns over the rows of x. RP_EFORMAT names a value of x that is
  * not finite. Borrows x and folds. */
 rp_status rp_design_init(rp_design *d, const rp_matrix *x, const rp_folds *folds,
                          const double *const *y, size_t labels, size_t extras, bool standardise,
-                         rp_error *err);
+                         bool team, rp_error *err);
 void rp_design_release(rp_design *d);
 
 #define RP_TILE 128 /* rows of x that are in f64 at a time */
@@ -56,6 +58,14 @@ rp_status rp_design_tile(const rp_design *d, double *u, float *scratch, const si
 
 /* A label whose deviation is below 1e-9 of its mean is as good as constant. */
 bool rp_label_constant(double mean, double sd);
+
+/* Is piece k of the work that is shared by a team this process's? */
+bool rp_design_mine(const rp_design *d, size_t k);
+/* In a team: v [n] <- its sum over the processes; each piece is zero in all but one of them, so
+ * that the sum is exact in any order. Otherwise nothing. */
+rp_status rp_design_gather(const rp_design *d, double *v, size_t n, rp_error *err);
+/* In a team: the status of the first process that failed, for all. */
+rp_status rp_design_agree(const rp_design *d, rp_status status, rp_error *err);
 
 /* One BLAS thread: the solvers are parallel over tasks. */
 void rp_solver_blas_init(void);

@@ -13,6 +13,11 @@
 
 #include "solver/side.h"
 
+/* value <- the grid of penalties: 10^4 ... 10^-4 in half decades (times trace(z'z/m)/D, which is
+ * 1), descending; or the one that is given (not NaN). Returns their number. */
+#define RP_RIDGE_GRID 17
+size_t rp_ridge_grid(double value[RP_RIDGE_GRID], double given);
+
 /* The f64 system of outer fold `outer` and the penalties chosen for x alone, for who wants more of
  * it than the fit. */
 typedef struct rp_ridge_outer {

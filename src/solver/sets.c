@@ -61,20 +61,33 @@ static void add_tile(rp_sums *f, const rp_design *d, const double *u, size_t fir
     f->m += m;
 }
 
-static rp_status sum_cell(rp_sums *f, const rp_design *d, const rp_cell *cell, bool gram,
-                          rp_error *err)
+static rp_status sum_cell(rp_sums *f, const rp_design *d, const rp_cell *cell, rp_error *err)
 {
     size_t D = d->width;
-    rp_status status = sums_init(f, d, gram, err);
     double *u = rp_alloc(RP_TILE * D, sizeof *u);
     float *x = rp_alloc(RP_TILE * D, sizeof *x);
-    if (!status && (!u || !x)) status = rp_fail_memory(err, RP_TILE * D * sizeof *u);
+    rp_status status = u && x ? RP_OK : rp_fail_memory(err, RP_TILE * D * sizeof *u);
     for (size_t at = cell->first; at < cell->end && !status; at += RP_TILE) {
         size_t m = cell->end - at < RP_TILE ? cell->end - at : RP_TILE;
         status = rp_design_tile(d, u, x, NULL, at, m, err);
         if (!status) add_tile(f, d, u, at, m);
     }
     free(u), free(x);
+    return status;
+}
+
+/* A team's sums: each cell was summed by one process. */
+static rp_status gather(rp_sums *f, const rp_design *d, size_t m, rp_error *err)
+{
+    size_t D = d->width, all = d->labels + d->extras;
+    rp_status status = rp_design_gather(d, f->s, D, err);
+    if (!status) status = rp_design_gather(d, f->sq, D, err);
+    if (!status) status = rp_design_gather(d, f->c, all * D, err);
+    if (!status) status = rp_design_gather(d, f->ys, all, err);
+    if (!status) status = rp_design_gather(d, f->yy, all * (d->extras + 1), err);
+    for (size_t j = 0; j < D && f->gram && !status; j++)
+        status = rp_design_gather(d, f->gram + j * D, D, err);
+    f->m = m;
     return status;
 }
 
@@ -89,10 +102,16 @@ rp_status rp_cells_init(rp_cells *cells, const rp_design *d, bool gram, rp_error
         const rp_cell *cell = &d->folds->cell[k];
         rp_error error = {0};
         if (status || cell->outer < 0) continue;
-        rp_status s = sum_cell(&cells->cell[k], d, cell, gram, &error);
+        rp_status s = sums_init(&cells->cell[k], d, gram, &error);
+        if (!s && rp_design_mine(d, (size_t)k)) s = sum_cell(&cells->cell[k], d, cell, &error);
         if (!s) continue;
 #pragma omp critical(rp_cells_failed)
         if (!status) status = rp_fail(err, s, "%s", error.text);
+    }
+    status = rp_design_agree(d, status, err);
+    for (long k = 0; k < n && d->team && !status; k++) {
+        const rp_cell *cell = &d->folds->cell[k];
+        if (cell->outer >= 0) status = gather(&cells->cell[k], d, cell->end - cell->first, err);
     }
     if (status) rp_cells_release(cells);
     return status;

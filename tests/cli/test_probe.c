@@ -155,6 +155,8 @@ static void processes_share_the_layers_and_write_the_same_bytes(void **state)
     assert_same("one", "two");
     assert_int_equal(probe(NULL, MPIRUN "-n 3 ", "three", ""), 0);
     assert_same("one", "three");
+    assert_int_equal(probe(NULL, MPIRUN "-n 3 ", "rows", " --ranks rows"), 0);
+    assert_same("one", "rows");
     /* An error is told once, by the first process. */
     int code = rp_test_command(NULL, &err,
                                MPIRUN "-n 3 $RANKPROBE probe $TMP/store $TMP/features.tsv "

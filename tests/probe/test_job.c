@@ -124,13 +124,13 @@ static void the_table_has_a_row_for_every_feature_layer_and_protocol(void **stat
     assert_ok(rp_table_read(&t, rp_test_path("threads.tsv"), &err), &err);
     /* 5 features and 2 controls; 3 layers, 2 baselines; 2 protocols */
     assert_int_equal(rp_table_rows(t), 7 * 5 * 2);
-    assert_int_equal(rp_table_columns(t), 41);
+    assert_int_equal(rp_table_columns(t), 47);
     assert_string_equal(rp_table_name(t, 0), "feature");
-    assert_string_equal(rp_table_name(t, 40), "status");
+    assert_string_equal(rp_table_name(t, 46), "status");
     assert_string_equal(rp_table_comment(t, "seed"), "7");
     for (size_t i = 0; i < rp_table_rows(t); i++) {
         bool constant = !strcmp(rp_table_cell(t, i, 0), "sim.constant");
-        assert_string_equal(rp_table_cell(t, i, 40), constant ? "undefined" : "ok");
+        assert_string_equal(rp_table_cell(t, i, 46), constant ? "undefined" : "ok");
     }
     rp_table_free(t);
     rp_safetensors *st;

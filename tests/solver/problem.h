@@ -63,8 +63,9 @@ static inline void problem_ready(problem *p, size_t nouter, size_t ninner, bool 
         p->cell[k] =
             (rp_cell){k * p->n / cells, (k + 1) * p->n / cells, (int)(k / inner), (int)(k % inner)};
     p->folds = (rp_folds){p->n, p->row, cells, p->cell, nouter, ninner};
-    assert_ok(rp_design_init(&p->d, &p->matrix, &p->folds, p->column, p->labels, 0, true, &err),
-              &err);
+    assert_ok(
+        rp_design_init(&p->d, &p->matrix, &p->folds, p->column, p->labels, 0, true, false, &err),
+        &err);
     assert_ok(rp_cells_init(&p->cells, &p->d, gram, &err), &err);
     assert_ok(rp_panel_init(&p->panel, &p->d, &err), &err);
 }

@@ -115,7 +115,7 @@ static void a_constant_label_has_no_frequencies(void **state)
     make(&p, query, 4, 1);
     rp_design_release(&p.d);
     for (size_t i = 0; i < N; i++) p.y[i] = 2;
-    assert_ok(rp_design_init(&p.d, &p.matrix, &p.folds, p.column, 1, 0, true, &err), &err);
+    assert_ok(rp_design_init(&p.d, &p.matrix, &p.folds, p.column, 1, 0, true, false, &err), &err);
     rp_cells_release(&p.cells);
     assert_ok(rp_cells_init(&p.cells, &p.d, false, &err), &err);
     rp_stability_options o = options(query);

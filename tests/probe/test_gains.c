@@ -1,0 +1,101 @@
+#include "probe/arrays.h"
+
+enum { QUERIES = 30, EACH = 8, WIDTH = 6, N = QUERIES * EACH };
+
+/* Layer 0 and layer 1 of a view; the label needs a unit of each. */
+static void make(arrays *a, double *y)
+{
+    rp_rng rng;
+    rp_rng_init(&rng, 3, 0);
+    arrays_make(a, QUERIES, EACH, 2 * WIDTH);
+    a->view[0] = (rp_store_view){"made", WIDTH, 0, 1};
+    a->x[0][0] = a->made, a->x[0][1] = a->made + N * WIDTH;
+    for (size_t i = 0; i < 2 * N * WIDTH; i++) a->made[i] = (float)rp_rng_normal(&rng);
+    for (size_t i = 0; i < N; i++)
+        y[i] = (double)a->x[0][0][i * WIDTH] + (double)a->x[0][1][i * WIDTH + 1] +
+               .3 * rp_rng_normal(&rng);
+}
+
+/* The same pairs in the opposite order; its layer 1 is the first's layer 0. */
+static void mirror(arrays *b, const arrays *a)
+{
+    arrays_make(b, QUERIES, EACH, 2 * WIDTH);
+    b->view[0] = (rp_store_view){"made", WIDTH, 0, 1};
+    b->x[0][0] = b->made, b->x[0][1] = b->made + N * WIDTH;
+    for (size_t i = 0; i < N; i++) {
+        b->row[i] = a->row[N - 1 - i];
+        memcpy(b->made + (N + i) * WIDTH, a->x[0][0] + (N - 1 - i) * WIDTH, WIDTH * sizeof(float));
+    }
+}
+
+static void gains_are_of_a_probe_on_both_over_one_on_the_baseline(void **state)
+{
+    (void)state;
+    static double y[N];
+    const double *const column[] = {y};
+    static const char *const name[] = {"y"};
+    static const char *const method[] = {"ridge", "lasso"};
+    arrays a, b;
+    make(&a, y);
+    mirror(&b, &a);
+    for (size_t m = 0; m < 2; m++) {
+        rp_job job;
+        rp_error err;
+        rp_probe_options o;
+        rp_probe_options_init(&o);
+        o.features = arrays_features(&a, name, column, 1);
+        o.output = rp_test_path("gains.tsv");
+        o.select = "y", o.controls = false, o.permutations = 0, o.bootstrap = 100;
+        o.method = method[m], o.gains = "length,input";
+        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
+        assert_ok(rp_job_against(&job, &b.source, &err), &err);
+        assert_ok(rp_job_run(&job, &err), &err);
+        const rp_result *first = arrays_result(&job, 0, "made", 0, "y");
+        const rp_result *second = arrays_result(&job, 0, "made", 1, "y");
+        const rp_gain *g = second->gain;
+        assert_true(isnan(first->gain[RP_GAIN_INPUT].value)); /* the input over itself */
+        assert_true(isnan(second->gain[RP_GAIN_SCORE].value));
+        assert_true(g[RP_GAIN_INPUT].value > .35 && g[RP_GAIN_INPUT].lo > .3);
+        assert_true(first->score.r2 + g[RP_GAIN_INPUT].value > .9); /* R2 of both together */
+        /* nothing is in the length: the gain is all of R2 */
+        assert_true(fabs(g[RP_GAIN_LENGTH].value - second->score.r2) < .05);
+        assert_close(&g[RP_GAIN_OTHER].value, &g[RP_GAIN_INPUT].value, 3, 1e-9, 1e-10);
+        rp_job_release(&job);
+    }
+    arrays_release(&a), arrays_release(&b);
+}
+
+static void a_store_that_lacks_a_pair_or_a_layer_is_no_baseline(void **state)
+{
+    (void)state;
+    static double y[N];
+    const double *const column[] = {y};
+    static const char *const name[] = {"y"};
+    arrays a, b;
+    rp_job job;
+    rp_error err;
+    rp_probe_options o;
+    make(&a, y);
+    mirror(&b, &a);
+    rp_probe_options_init(&o);
+    o.features = arrays_features(&a, name, column, 1);
+    o.select = "y", o.controls = false;
+    assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
+    b.row[3].docid = "another";
+    assert_int_equal(rp_job_against(&job, &b.source, &err), RP_EARG);
+    assert_non_null(strstr(err.text, "document 'd236'"));
+    b.view[0].layer_last = 0;
+    assert_int_equal(rp_job_against(&job, &b.source, &err), RP_EARG);
+    assert_string_equal(err.text, "against: the other store has no layer 1 of view 'made'");
+    rp_job_release(&job);
+    arrays_release(&a), arrays_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gains_are_of_a_probe_on_both_over_one_on_the_baseline),
+        cmocka_unit_test(a_store_that_lacks_a_pair_or_a_layer_is_no_baseline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
