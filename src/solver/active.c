@@ -261,12 +261,12 @@ static bool exchange(rp_active *s, size_t j, double sign)
     return true;
 }
 
-void rp_active_descend(rp_active *s, double a, double b, size_t sweeps)
+void rp_active_descend(rp_active *s, double a, double b, bool guess)
 {
     s->penalty = a, s->ridge = b;
     s->stale = true;
     gradient(s);
-    for (size_t sweep = 0, same = 0; sweep < sweeps; sweep++) {
+    for (size_t sweep = 0, same = 0; sweep < (guess ? GUESSES : SWEEPS); sweep++) {
         double most = 0, moved = 0;
         bool changed = false; /* the support */
         for (size_t j = 0; j < s->n; j++) {
@@ -282,7 +282,7 @@ void rp_active_descend(rp_active *s, double a, double b, size_t sweeps)
             moved = fmax(moved, fabs(by)), most = fmax(most, fabs(w));
         }
         same = changed ? 0 : same + 1;
-        if (moved <= 1e-14 * most || (sweeps < SWEEPS && same == 2)) break;
+        if (moved <= 1e-14 * most || (guess && same == 2)) break;
     }
 }
 
@@ -314,11 +314,11 @@ void rp_active_solve(rp_active *s, double a, double b)
     if (b != s->ridge) s->stale = true;
     s->penalty = a, s->ridge = b;
     gradient(s);
-    if (violators(s, slack, &worst) > MANY + s->ns) rp_active_descend(s, a, b, GUESSES);
+    if (violators(s, slack, &worst) > MANY + s->ns) rp_active_descend(s, a, b, true);
     for (int attempt = 0; attempt < 2; attempt++) {
         if (s->stale) rebuild(s);
         if (pivot(s, slack) || exact(s, slack)) return;
         s->stale = true; /* the factor has gathered rounding errors: once more with a new one */
     }
-    rp_active_descend(s, a, b, SWEEPS);
+    rp_active_descend(s, a, b, false);
 }
