@@ -11,7 +11,7 @@
 # rows in memory in the layout it likes best. That favours the peers. They are scikit-learn's Lasso
 # (f64, and sklearn32: f32), celer, skglm and glmnet, at their default tolerance and (-tight) at 1e-9
 # (glmnet: thresh 1e-14). With THREADS=2 ours gets two threads and a peer two processes that share
-# its problems out, which its users would do; BLAS has one thread throughout.
+# its problems out evenly, which its users would do; BLAS has one thread throughout.
 # SUBSET=3 lets a peer fit 3 of the 130 problems, spread evenly, and scales its times up. Runs
 # alternate, $ROUNDS (3) of each. Then, once a peer: the largest difference of held-out R2, problem
 # by problem, and of the objective, on all rows, against the tight peers.

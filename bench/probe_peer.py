@@ -14,7 +14,8 @@ A fit prints "wall CPU" in seconds ("wall CPU fit-wall" for protocol). Elsewhere
 while a peer fits, and not while data is read, scaled and laid out for it. Problems are (outer fold,
 label) pairs, standardised with their training rows; SUBSET takes so many of them, spread evenly,
 and the times are scaled up to all. JOBS (1) problems of lasso and path are fitted at a time, by processes of
-one thread.
+one thread; wall is then the sum of the fits' over JOBS, as if they were shared out evenly and at no
+cost.
 """
 import multiprocessing
 import os
@@ -132,17 +133,33 @@ def lasso_model(peer):
 
 def path_model(peer, folds):
     cv = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in np.unique(folds)]
-    if peer == "sklearn":
-        from sklearn.linear_model import LassoCV
-        return LassoCV(alphas=100, eps=1e-3, fit_intercept=False, cv=cv)
-    from celer import LassoCV
-    return LassoCV(n_alphas=100, eps=1e-3, fit_intercept=False, cv=cv)
+    if peer == "celer":
+        return CelerCV(cv)
+    from sklearn.linear_model import LassoCV
+    return LassoCV(alphas=100, eps=1e-3, fit_intercept=False, cv=cv)
+
+
+class CelerCV:
+    """celer's LassoCV, whose class does not get on with scikit-learn 1.9: its paths, a choice, a fit."""
+
+    def __init__(self, cv):
+        self.cv = cv
+
+    def fit(self, z, t):
+        from celer import Lasso, celer_path
+        alphas = abs(z.T @ t).max() / len(z) * np.geomspace(1, 1e-3, 100)
+        error = np.zeros(len(alphas))
+        for train, held in self.cv:
+            w = celer_path(np.asfortranarray(z[train]), t[train], "lasso", alphas=alphas, tol=1e-4,
+                           max_iter=100, max_epochs=50000, prune=True)[1]     # its LassoCV's defaults
+            error += ((t[held, None] - z[held] @ w) ** 2).mean(0)
+        self.alpha_ = alphas[error.argmin()]
+        self.coef_ = Lasso(alpha=self.alpha_, fit_intercept=False).fit(z, t).coef_
+        return self
 
 
 def warm(peer, what, z, t):
     """A small fit before the clock runs: imports are made, numba compiles."""
-    if peer.startswith("glmnet"):
-        return
     some = np.linspace(0, len(z) - 1, 100).astype(int)
     small, t = np.asfortranarray(z[some, :50]), np.ascontiguousarray(t[some])
     warnings.filterwarnings("ignore")
@@ -150,24 +167,28 @@ def warm(peer, what, z, t):
     model.fit(small, t)
 
 
-def fit_all(model, z, targets):
-    """Coefficients [problems, D], penalties, clock; model() makes an estimator."""
+def fit_all(model, ready, z, targets):
+    """Coefficients [problems, D], penalties, wall and CPU seconds.
+
+    model() makes an estimator; ready() is called in a process before its first fit.
+    """
     warnings.filterwarnings("ignore")
     global fit_one
 
     def fit_one(t):
-        m = model().fit(z, t)
-        return np.ravel(m.coef_), getattr(m, "alpha_", PENALTY)
+        m = model()
+        with common.Clock() as clock:
+            m.fit(z, t)
+        return np.ravel(m.coef_), getattr(m, "alpha_", PENALTY), clock.wall, clock.cpu
 
-    with common.Clock() as clock:
-        if JOBS == 1:
-            found = [fit_one(t) for t in targets]
-        else:
-            with multiprocessing.get_context("fork").Pool(JOBS) as pool:
-                found = pool.map(call_fit_one, targets, chunksize=1)
-                pool.close()
-                pool.join()
-    return np.array([w for w, _ in found]), np.array([a for _, a in found]), clock
+    if JOBS == 1:
+        ready()
+        found = [fit_one(t) for t in targets]
+    else:
+        with multiprocessing.get_context("fork").Pool(JOBS, ready) as pool:
+            found = pool.map(call_fit_one, targets, chunksize=1)
+    w, penalty, wall, cpu = map(np.array, zip(*found))
+    return w, penalty, wall.sum() / JOBS, cpu.sum()
 
 
 def call_fit_one(t):
@@ -184,10 +205,9 @@ def fit_glmnet(peer, what, z, targets, folds):
             ["Rscript", "--vanilla", f"{os.path.dirname(__file__)}/probe_glmnet.R", work, what,
              *map(str, z.shape), str(len(targets)), "1e-14" if "tight" in peer else "1e-7",
              str(JOBS)], check=True, capture_output=True, text=True)
-        clock = common.Clock()
-        clock.wall, clock.cpu = map(float, done.stdout.split())
+        wall, cpu = map(float, done.stdout.split())
         w = np.fromfile(f"{work}/w").reshape(len(targets), z.shape[1])
-        return w, np.fromfile(f"{work}/penalty"), clock
+        return w, np.fromfile(f"{work}/penalty"), wall, cpu
 
 
 def lasso(path, peer, what="lasso"):
@@ -206,15 +226,15 @@ def lasso(path, peer, what="lasso"):
         z, t, sx, _ = common.scaled(x[tr], y[tr])
         z = np.asfortranarray(z, dtype=np.float32 if peer.startswith("sklearn32") else float)
         targets = [np.ascontiguousarray(t[:, p], dtype=z.dtype) for p in mine]
-        if not wall:
+        def ready():
             warm(peer, what, z, targets[0])
         if peer.startswith("glmnet"):
-            w, a, clock = fit_glmnet(peer, what, z, targets, inner[tr])
+            w, a, *spent = fit_glmnet(peer, what, z, targets, inner[tr])
         elif what == "lasso":
-            w, a, clock = fit_all(lambda: lasso_model(peer), z, targets)
+            w, a, *spent = fit_all(lambda: lasso_model(peer), ready, z, targets)
         else:
-            w, a, clock = fit_all(lambda: path_model(peer, inner[tr]), z, targets)
-        wall, cpu = wall + clock.wall, cpu + clock.cpu
+            w, a, *spent = fit_all(lambda: path_model(peer, inner[tr]), ready, z, targets)
+        wall, cpu = wall + spent[0], cpu + spent[1]
         guess = (sx(x[te]) @ w.T) * y[tr].std(0)[mine] + y[tr].mean(0)[mine]
         r2 += list(held_out(y[te][:, mine], guess, y[tr].mean(0)[mine]))
         found += list(w)
@@ -400,9 +420,9 @@ def compare_objective(path, peer, coefficients):
     z = np.asfortranarray(z)
     targets = [np.ascontiguousarray(t[:, p]) for p in some]
     if peer.startswith("glmnet"):
-        theirs, _, _ = fit_glmnet(peer, "lasso", z, targets, np.zeros(len(z)))
+        theirs, *_ = fit_glmnet(peer, "lasso", z, targets, np.zeros(len(z)))
     else:
-        theirs, _, _ = fit_all(lambda: lasso_model(peer), z, targets)
+        theirs, *_ = fit_all(lambda: lasso_model(peer), lambda: None, z, targets)
     def objective(w):
         return (((np.stack(targets, 1) - z @ w.T) ** 2).sum(0) / (2 * len(z))
                 + PENALTY * abs(w).sum(1))
