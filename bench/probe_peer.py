@@ -132,29 +132,46 @@ def lasso_model(peer):
 
 
 def path_model(peer, folds):
+    """NAME is what its users call; celer's LassoCV does not get on with scikit-learn 1.9, so its
+    path is followed as NAME-stop's is, but to the end."""
     cv = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in np.unique(folds)]
-    if peer == "celer":
-        return CelerCV(cv)
-    from sklearn.linear_model import LassoCV
-    return LassoCV(alphas=100, eps=1e-3, fit_intercept=False, cv=cv)
+    if peer == "sklearn":
+        from sklearn.linear_model import LassoCV
+        return LassoCV(alphas=100, eps=1e-3, fit_intercept=False, cv=cv)
+    return StopCV(peer.partition("-")[0], cv, 15 if peer.endswith("-stop") else 100)
 
 
-class CelerCV:
-    """celer's LassoCV, whose class does not get on with scikit-learn 1.9: its paths, a choice, a fit."""
+class StopCV:
+    """rankprobe's procedure with a peer's solver: every inner fold standardised anew, all folds side
+    by side, warm starts, left when the held-out error has been above its minimum for `patience`
+    values."""
 
-    def __init__(self, cv):
-        self.cv = cv
+    def __init__(self, peer, cv, patience):
+        self.peer, self.cv, self.patience = peer, cv, patience
+
+    def solver(self, z):
+        model = lasso_model(self.peer).set_params(warm_start=True)
+        if self.peer == "sklearn" and len(z) > z.shape[1]:      # LassoCV's rule
+            model.set_params(precompute=z.T @ z)
+        return model
 
     def fit(self, z, t):
-        from celer import Lasso, celer_path
         alphas = abs(z.T @ t).max() / len(z) * np.geomspace(1, 1e-3, 100)
-        error = np.zeros(len(alphas))
+        parts, solvers = [], []
         for train, held in self.cv:
-            w = celer_path(np.asfortranarray(z[train]), t[train], "lasso", alphas=alphas, tol=1e-4,
-                           max_iter=100, max_epochs=50000, prune=True)[1]     # its LassoCV's defaults
-            error += ((t[held, None] - z[held] @ w) ** 2).mean(0)
+            part, right, sx, sy = common.scaled(z[train], t[train])
+            parts.append((np.asfortranarray(part), right, sx(z[held]), t[held], sy))
+            solvers.append(self.solver(part))
+        error = np.full(len(alphas), np.inf)
+        for k, alpha in enumerate(alphas):
+            error[k] = 0
+            for solver, (part, right, zb, tb, sy) in zip(solvers, parts):
+                w = solver.set_params(alpha=alpha).fit(part, right).coef_
+                error[k] += ((tb - sy(zb @ w)) ** 2).sum()
+            if k - error.argmin() > self.patience:
+                break
         self.alpha_ = alphas[error.argmin()]
-        self.coef_ = Lasso(alpha=self.alpha_, fit_intercept=False).fit(z, t).coef_
+        self.coef_ = self.solver(z).set_params(alpha=self.alpha_).fit(z, t).coef_
         return self
 
 
