@@ -107,6 +107,7 @@ def mixture(z, width, layer):
     scale = np.exp(rng.normal(size=width))
     offset = rng.normal(size=width) * scale
     massive = rng.choice(width, min(MASSIVE, width), replace=False)
+    scale[massive] = np.minimum(scale[massive], 20)     # f16 ends at 65504
     offset[massive] = scale[massive] * 10 ** rng.uniform(2, 3, len(massive))
     return scipy.sparse.csr_matrix(w.T.astype(np.float32)), scale, offset
 
