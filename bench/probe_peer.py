@@ -430,7 +430,7 @@ def compare_objective(path, peer, coefficients):
     qid, _, names, y = common.load_features(f"{path}/features.tsv")
     x = common.load_layer(f"{path}/store")
     tensors, metadata = read_tensors(coefficients)
-    some = subset(FOLDS * len(names)) % len(names)
+    some = np.unique(subset(FOLDS * len(names)) % len(names))
     w = tensors[f"{common.VIEW}/0/sound"][rows_of(names, metadata)].astype(float)
     z, t, _, _ = common.scaled(x, y)
     ours = w * x.std(0, dtype=float) / y.std(0)[:, None]
@@ -440,12 +440,11 @@ def compare_objective(path, peer, coefficients):
         theirs, *_ = fit_glmnet(peer, "lasso", z, targets, np.zeros(len(z)))
     else:
         theirs, *_ = fit_all(lambda: lasso_model(peer), lambda: None, z, targets)
-    def objective(w):
-        return (((np.stack(targets, 1) - z @ w.T) ** 2).sum(0) / (2 * len(z))
-                + PENALTY * abs(w).sum(1))
-    mine, other = objective(ours[some]), objective(theirs)
+    mine, other = (((np.stack(targets, 1) - z @ v.T) ** 2).sum(0) / (2 * len(z))
+                   + PENALTY * abs(v).sum(1) for v in (ours[some], theirs))
+    worse = (mine - other) / other
     print(f"objective on all rows, {len(some)} labels, (ours - {peer}) / peer: "
-          f"{((mine - other) / other).min():+.1e} to {((mine - other) / other).max():+.1e}")
+          f"{worse.min():+.1e} to {worse.max():+.1e}")
 
 
 def compare_protocol(path, name, probes):
