@@ -5,10 +5,11 @@
 #
 # Ours is the whole command: reading, fitting, scoring with 2,000 bootstrap draws, writing. The peer
 # is scikit-learn's fits (its reading is told apart): Ridge with all labels as one right-hand side
-# (sound: 17 penalties, 5 x 5 folds by query; paper-code) and Lasso label by label (paper-text) at its
-# default tolerance. Both on one thread. Activations are synthetic, shaped like real ones. Runs
-# alternate, $ROUNDS (3) of each. PYTHON needs numpy, scikit-learn, safetensors and xxhash. How fast
-# the engine is at full width: probe_lasso.sh, probe_path.sh, probe_ridge.sh, probe_grid.sh.
+# (sound: 17 penalties, 5 x 5 folds by query; paper-code) and Lasso label by label (paper-text) at
+# its default tolerance. Its imports are not on the clock. Both on one thread. Activations are
+# synthetic, shaped like real ones. Runs alternate, $ROUNDS (3) of each. PYTHON needs numpy,
+# scikit-learn, safetensors and xxhash. How fast the engine is at full width: probe_lasso.sh,
+# probe_path.sh, probe_ridge.sh, probe_grid.sh.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}

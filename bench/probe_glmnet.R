@@ -4,7 +4,8 @@
 #
 # DIR/x is f64 by columns, DIR/y f64 a problem after another, DIR/folds int32 from 1. lasso: a = .1,
 # reached along a short path, as glmnet's manual advises. path: cv.glmnet, 100 penalties down to a
-# thousandth. Prints wall (over threads) and CPU seconds of the fits alone; writes DIR/w and DIR/penalty.
+# thousandth. Prints wall (divided by threads) and CPU seconds of the fits alone; writes DIR/w and
+# DIR/penalty.
 suppressMessages({library(glmnet); library(parallel)})
 word <- commandArgs(TRUE)
 dir <- word[1]

@@ -9,9 +9,9 @@
 # Ours is the whole command, everything counted: process, reading, standardising, fits certified by
 # their duality gap, scores, writing. Of a peer only the fits count; it is handed the standardised
 # rows in memory in the layout it likes best. That favours the peers. They are scikit-learn's Lasso
-# (f64, and sklearn32: f32), celer, skglm and glmnet, at their default tolerance and (-tight) at 1e-9
-# (glmnet: thresh 1e-14). With THREADS=2 ours gets two threads and a peer two processes that share
-# its problems out evenly, which its users would do; BLAS has one thread throughout.
+# (f64, and sklearn32: f32), celer, skglm and glmnet, at their default tolerances and (-tight) at
+# 1e-9 (glmnet: thresh 1e-14). THREADS ("1 2"): with 2 ours gets two threads and a peer two
+# processes that share its problems out evenly, which its users would do; BLAS has one thread.
 # SUBSET=3 lets a peer fit 3 of the 130 problems, spread evenly, and scales its times up. Runs
 # alternate, $ROUNDS (3) of each. Then, once a peer: the largest difference of held-out R2, problem
 # by problem, and of the objective, on all rows, against the tight peers.
@@ -37,7 +37,8 @@ ours() {
 }
 
 "$python" bench/probe_data.py "$dir" "n$pairs.d$width" "n=$pairs" "width=$width"
-peers=${PEERS:-sklearn sklearn-tight sklearn32 celer celer-tight skglm skglm-tight glmnet glmnet-tight}
+peers=${PEERS:-sklearn sklearn32 sklearn-tight celer celer-tight skglm skglm-tight glmnet
+    glmnet-tight}
 for threads in ${THREADS:-1 2}; do
     export OMP_NUM_THREADS="$threads"
     for _ in $(seq "${ROUNDS:-3}"); do

@@ -5,12 +5,13 @@
 #
 # Ours is the whole command (`--method lasso`): for every label and outer fold a path from a_max to
 # a_max/1000 on 5 inner folds by query, the choice, the fit on all training rows, scores, writing.
-# A peer does the same for a (label, outer fold): scikit-learn's LassoCV, celer's path to the end (its
-# LassoCV fails with scikit-learn 1.9), cv.glmnet. They are given the same inner folds and the outer
-# training rows standardised in memory; LassoCV and cv.glmnet standardise no inner fold anew, which
-# ours does (so their choices may differ); only their fits count. Ours leaves a path when the held-out error has been above its minimum for 15
-# values; glmnet does when the deviance hardly changes; LassoCV and celer go on to the end. So there
-# are sklearn-stop, celer-stop and skglm-stop too: our procedure with their solvers, warm-started.
+# A peer does the same for a (label, outer fold): scikit-learn's LassoCV, celer's path to the end
+# (its LassoCV fails with scikit-learn 1.9), cv.glmnet. They are given the same inner folds and the
+# outer training rows standardised in memory, and only their fits count. LassoCV and cv.glmnet
+# standardise no inner fold anew, which ours does, so their choices may differ. Ours leaves a path
+# when the held-out error has been above its minimum for 15 values; glmnet when the deviance hardly
+# changes; LassoCV and celer go on to the end. So there are sklearn-stop, celer-stop and skglm-stop
+# too: our procedure with their solvers, warm-started, whose R2 should be ours.
 # The peers take long: SUBSET (3) problems of the 130, spread evenly, are fitted by them, and
 # their times are scaled up. THREADS: as in probe_lasso.sh. Runs alternate, $ROUNDS (1) of each.
 # Data, PYTHON, PEERS, RANKPROBE, STORIES: as in probe_lasso.sh.

@@ -13,9 +13,9 @@
 A fit prints "wall CPU" in seconds ("wall CPU fit-wall" for protocol). Elsewhere the clock runs
 while a peer fits, and not while data is read, scaled and laid out for it. Problems are (outer fold,
 label) pairs, standardised with their training rows; SUBSET takes so many of them, spread evenly,
-and the times are scaled up to all. JOBS (1) problems of lasso and path are fitted at a time, by processes of
-one thread; wall is then the sum of the fits' over JOBS, as if they were shared out evenly and at no
-cost.
+and the times are scaled up to all. JOBS (1) problems of lasso and path are fitted at a time, by
+processes of one thread; wall is then the sum of the fits' over JOBS, as if they were shared out
+evenly and at no cost.
 """
 import multiprocessing
 import os
@@ -142,9 +142,9 @@ def path_model(peer, folds):
 
 
 class StopCV:
-    """rankprobe's procedure with a peer's solver: every inner fold standardised anew, all folds side
-    by side, warm starts, left when the held-out error has been above its minimum for `patience`
-    values."""
+    """rankprobe's procedure with a peer's solver: every inner fold standardised anew, all folds
+    side by side, warm starts, left when the held-out error has been above its minimum for
+    `patience` values."""
 
     def __init__(self, peer, cv, patience):
         self.peer, self.cv, self.patience = peer, cv, patience

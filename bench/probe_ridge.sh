@@ -11,9 +11,9 @@
 #             the 5 outer folds, scaled up
 #   fixed     one penalty (--penalty 1), 5 folds, no inner ones (sklearn alone)
 #   permuted  nested, with 1,000 permutations within queries and 1,000 of whole queries. A peer's
-#             time is its nested time and that of fitting the permuted labels, 2,000 right-hand sides
-#             a label at once, at one penalty; of OUTER folds and LABELS (3) labels, scaled up. It
-#             does not score them
+#             time is its nested time and that of fitting the permuted labels at one penalty, 2,000
+#             right-hand sides a label at once; OUTER folds and LABELS (3) labels of it, scaled up.
+#             It does not score them
 #   naive     the same, a fit a permutation, label by label; NAIVE (3) fits are timed, scaled up
 #             (sklearn alone)
 # BLAS of ours and of the peers: as many threads as THREADS ("1 2": first one, then two). Runs
