@@ -175,10 +175,11 @@ class StopCV:
         return self
 
 
-def warm(peer, what, z, t):
+def warm(peer, what, z):
     """A small fit before the clock runs: imports are made, numba compiles."""
     some = np.linspace(0, len(z) - 1, 100).astype(int)
-    small, t = np.asfortranarray(z[some, :50]), np.ascontiguousarray(t[some])
+    small = np.asfortranarray(z[some, :50])
+    t = np.random.default_rng(0).normal(size=100).astype(z.dtype)
     warnings.filterwarnings("ignore")
     model = lasso_model(peer) if what == "lasso" else path_model(peer, np.arange(100) % FOLDS)
     model.fit(small, t)
@@ -198,8 +199,8 @@ def fit_all(model, ready, z, targets):
             m.fit(z, t)
         return np.ravel(m.coef_), getattr(m, "alpha_", PENALTY), clock.wall, clock.cpu
 
+    ready()     # before the processes part: what numba compiles they have in common
     if JOBS == 1:
-        ready()
         found = [fit_one(t) for t in targets]
     else:
         with multiprocessing.get_context("fork").Pool(JOBS, ready) as pool:
@@ -244,7 +245,7 @@ def lasso(path, peer, what="lasso"):
         z = np.asfortranarray(z, dtype=np.float32 if peer.startswith("sklearn32") else float)
         targets = [np.ascontiguousarray(t[:, p], dtype=z.dtype) for p in mine]
         def ready():
-            warm(peer, what, z, targets[0])
+            warm(peer, what, z)
         if peer.startswith("glmnet"):
             w, a, *spent = fit_glmnet(peer, what, z, targets, inner[tr])
         elif what == "lasso":
