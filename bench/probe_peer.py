@@ -12,11 +12,12 @@
 
 A fit prints "wall CPU" in seconds ("wall CPU fit-wall" for protocol). Elsewhere the clock runs
 while a peer fits, and not while data is read, scaled and laid out for it. Problems are (outer fold,
-label) pairs, standardised with their training rows; SUBSET takes so many of them, spread evenly,
+label) pairs, standardised with their training rows; SUBSET takes so many of them, spread out,
 and the times are scaled up to all. JOBS (1) problems of lasso and path are fitted at a time, by
 processes of one thread; wall is then the sum of the fits' over JOBS, as if they were shared out
 evenly and at no cost.
 """
+import math
 import multiprocessing
 import os
 import subprocess
@@ -112,9 +113,10 @@ def protocol(path, name):
 # ---- lasso: fixed penalty, and paths ----
 
 def subset(count):
-    """Indices of the problems that are fitted: SUBSET of them, spread evenly."""
-    wanted = int(os.environ.get("SUBSET", "0")) or count
-    return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int))
+    """Indices of the problems that are fitted: SUBSET of them, spread over folds and labels."""
+    wanted = min(int(os.environ.get("SUBSET", "0")) or count, count)
+    step = next(s for s in range(int(.618 * count), count + 2) if math.gcd(s, count) == 1)
+    return np.sort(np.arange(wanted) * step % count)
 
 
 def lasso_model(peer):
