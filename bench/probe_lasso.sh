@@ -12,9 +12,9 @@
 # (f64, and sklearn32: f32), celer, skglm and glmnet, at their default tolerances and (-tight) at
 # 1e-9 (glmnet: thresh 1e-14). THREADS ("1 2"): with 2 ours gets two threads and a peer two
 # processes that share its problems out evenly, which its users would do; BLAS has one thread.
-# SUBSET=3 lets a peer fit 3 of the 130 problems, spread over labels and folds, and scales its times up. Runs
-# alternate, $ROUNDS (3) of each. Then, once a peer: the largest difference of held-out R2, problem
-# by problem, and of the objective, on all rows, against the tight peers.
+# SUBSET=13 lets a peer fit 13 of the 130 problems, spread over labels and folds, and scales its
+# times up. Runs alternate, $ROUNDS (3) of each. Then, once a peer: the largest difference of
+# held-out R2, problem by problem, and of the objective, on all rows, against the tight peers.
 # PYTHON needs numpy, scipy, scikit-learn, celer, skglm, safetensors and xxhash; R glmnet. PEERS
 # names some of them. RANKPROBE, STORIES: see probe_data.py.
 set -eu

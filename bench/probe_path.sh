@@ -12,8 +12,9 @@
 # when the held-out error has been above its minimum for 15 values; glmnet when the deviance hardly
 # changes; LassoCV and celer go on to the end. So there are sklearn-stop, celer-stop and skglm-stop
 # too: our procedure with their solvers, warm-started, whose R2 should be ours.
-# The peers take long: SUBSET (3) problems of the 130, spread over labels and folds, are fitted by them, and
-# their times are scaled up. THREADS: as in probe_lasso.sh. Runs alternate, $ROUNDS (1) of each.
+# The peers take long: SUBSET (3) problems of the 130, spread over labels and folds, are fitted by
+# them, and their times are scaled up. THREADS: as in probe_lasso.sh. Runs alternate, $ROUNDS (1) of
+# each.
 # Data, PYTHON, PEERS, RANKPROBE, STORIES: as in probe_lasso.sh.
 set -eu
 [ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
