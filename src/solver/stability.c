@@ -168,7 +168,8 @@ static rp_status find_penalties(job *k, double q, rp_error *err)
             last &= isnan(a);
             k->begin[p].penalty = isnan(a) ? high[p] : a;
         }
-        status = rp_lasso_solve(k->begin, P, &k->x, &rows, k->o->l1_ratio, k->o->host, err);
+        status = rp_lasso_solve(k->begin, P, &k->x, &rows, k->o->l1_ratio, NULL, err);
+        if (!status) status = rp_host_progress(k->o->host, "stability", 0, k->o->pairs, err);
         for (size_t p = 0; p < P; p++)
             *((double)k->begin[p].units <= q ? &high[p] : &low[p]) = k->begin[p].penalty;
     }
@@ -222,8 +223,7 @@ static rp_status fit_pair(job *k, size_t pair, rp_error *err)
     for (size_t i = 0; i < 2 * k->P && !status; i++)
         status = start(&k->p[i], &k->begin[i / 2], i % 2, err);
     if (!status) status = pair_rows(&rows, k, set, pair, err);
-    if (!status)
-        status = rp_lasso_solve(k->p, 2 * k->P, &k->x, &rows, k->o->l1_ratio, k->o->host, err);
+    if (!status) status = rp_lasso_solve(k->p, 2 * k->P, &k->x, &rows, k->o->l1_ratio, NULL, err);
     for (size_t i = 0; i < 2 * k->P && !status; i++) {
         for (size_t h = 0; h < k->p[i].units; h++)
             k->out->frequency[i / 2 * k->D + k->p[i].unit[h]] += 1;
