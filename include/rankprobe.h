@@ -268,17 +268,17 @@ typedef struct rp_probe_options {
     bool controls;         /* the controls' labels, default true */
     int balance;           /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
                             * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */
-    const char *gains;     /* over which baselines: "length,score" (default), also "input" (the view's
-                            * layer 0; costs a fit of twice the width); "": none */
-    const char *against;   /* a store of the same pairs - the base model's, one of random weights -
-                            * as one more baseline, layer by layer; NULL: none */
-    size_t stability;      /* pairs of half-samples behind `units`, default 50 */
-    double pfer;           /* expected false selections that stability selection aims at, 1 */
-    uint64_t seed;         /* default 1 */
-    size_t memory;        /* bytes for a layer and what is made of it, of all processes; 0
-                           * (default): 80 % of the machine. Fewer threads are taken to fit */
-    const char *ranks;    /* what the processes of mpirun share: "layers" (default), or the "rows" of
-                           * one layer at a time, for very tall stores */
+    const char *gains;   /* over which baselines: "length,score" (default), also "input" (the view's
+                          * layer 0; costs a fit of twice the width); "": none */
+    const char *against; /* a store of the same pairs - the base model's, one of random weights -
+                          * as one more baseline, layer by layer; NULL: none */
+    size_t stability;    /* pairs of half-samples behind `units`, default 50 */
+    double pfer;         /* expected false selections that stability selection aims at, 1 */
+    uint64_t seed;       /* default 1 */
+    size_t memory;       /* bytes for a layer and what is made of it, of all processes; 0
+                          * (default): 80 % of the machine. Fewer threads are taken to fit */
+    const char *ranks;   /* what the processes of mpirun share: "layers" (default), or the "rows" of
+                          * one layer at a time, for very tall stores */
     const char *transfer; /* another store, NULL: none. Protocols `transfer`, fitted on the first
                            * store and scored on this one, and `refit`, `sound` on this one */
     const char *transfer_features; /* its features.tsv */
