@@ -1,14 +1,15 @@
 #!/bin/sh
-# Probing one layer for all labels against scikit-learn on the same protocols.
+# Probing one layer for all labels against scikit-learn on the same protocols: do they agree?
 #
 #     bench/probe.sh [QUERIES PAIRS WIDTH LABELS]
 #
 # Ours is the whole command: reading, fitting, scoring with 2,000 bootstrap draws, writing. The peer
 # is scikit-learn's fits (its reading is told apart): Ridge with all labels as one right-hand side
-# (sound: 17 penalties, 5 x 5 folds by query; paper-code) and Lasso label by label (paper-text) at its
-# default tolerance. Both on one thread: ours works on a layer with one, and at these sizes more only
-# slow the peer down. Activations are synthetic, shaped like real ones. Runs alternate, $ROUNDS (3)
-# of each. PYTHON needs numpy, scikit-learn, safetensors and xxhash.
+# (sound: 17 penalties, 5 x 5 folds by query; paper-code) and Lasso label by label (paper-text) at
+# its default tolerance. Its imports are not on the clock. Both on one thread. Activations are
+# synthetic, shaped like real ones. Runs alternate, $ROUNDS (3) of each. PYTHON needs numpy,
+# scikit-learn, safetensors and xxhash. How fast the engine is at full width: probe_lasso.sh,
+# probe_path.sh, probe_ridge.sh, probe_grid.sh.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -20,17 +21,18 @@ trap 'exit 130' INT TERM
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 peer() { "$python" bench/probe_peer.py "$@"; }
 
-peer make "$work" "$queries" "$pairs" "$width" 1 "$labels"
+peer make "$work" "$queries" "$pairs" "$width" "$labels"
 echo "$((queries * pairs)) pairs, width $width, $labels labels"
 for protocol in ${PROTOCOLS:-sound paper-text paper-code}; do
     : >"$work/times"
     for _ in $(seq "${ROUNDS:-3}"); do
-        ours=$(peer clock "$work" "$rankprobe" probe "$work/store" "$work/features.tsv" \
-            --views 'resid*' --protocols "$protocol" --balance 0 --no-controls --select 'f*' -q \
-            -o "$work/probes.tsv")
-        theirs=$(peer fit "$work" "$protocol")
-        echo "$ours $theirs" >>"$work/times"
+        ours=$(peer clock "$rankprobe" probe "$work/store" "$work/features.tsv" \
+            --views 'resid*' --protocols "$protocol" --balance 0 --no-controls --permutations 0 \
+            --gains '' --select 'f*' -q -o "$work/probes.tsv")
+        theirs=$(peer protocol "$work" "$protocol")
+        echo "${ours% *} $theirs" >>"$work/times"
     done
-    echo "$protocol: largest difference in R2 $(peer compare "$work" "$work/probes.tsv" "$protocol")"
+    echo "$protocol: largest difference in R2" \
+        "$(peer compare-protocol "$work" "$protocol" "$work/probes.tsv")"
     bench/ratios.sh "$work/times"
 done

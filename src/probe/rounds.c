@@ -158,8 +158,8 @@ static rp_status read_source(void *arg, float *x, const size_t *row, size_t m, r
     for (size_t at = 0; at < m && !status; at += RP_TILE) {
         size_t some = m - at < RP_TILE ? m - at : RP_TILE;
         for (size_t i = 0; i < some; i++) there[i] = u->map[row[at + i]];
-        status = u->source->read(u->source->arg, x + at * u->width, u->view, u->layer, there, some,
-                                 err);
+        status =
+            u->source->read(u->source->arg, x + at * u->width, u->view, u->layer, there, some, err);
     }
     return status;
 }

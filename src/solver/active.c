@@ -10,7 +10,7 @@
 static const double SLACK = 1e-12; /* violation that counts, relative to the largest |c| */
 
 enum { OUT, IN, BARRED };
-enum { MANY = 6, GUESSES = 40, SWEEPS = 20000, TRIES = 4 };
+enum { MANY = 6, GUESSES = 40, SWEEPS = 20000, TRIES = 4, BATCH = 8 };
 
 void rp_active_release(rp_active *s)
 {
@@ -92,21 +92,40 @@ static void backward(const rp_active *s, double *x)
     }
 }
 
-/* Adds column j to the support's factor; false, leaving row ns in place unused, when j depends
- * linearly on the support. */
-static bool append(rp_active *s, size_t j, double sign)
+/* Element i of row l of the factor, whose elements before it are there. */
+static double element(const rp_active *s, const double *l, size_t i, double a)
 {
-    const double *a = s->a + j * s->cap;
-    double *l = row_of(s, s->ns), own = a[j] + s->ridge;
-    for (size_t i = 0; i < s->ns; i++) l[i] = a[s->s[i]];
-    forward(s, l);
-    double pivot = own - cblas_ddot((int)s->ns, l, 1, l, 1);
-    if (!(pivot > s->pivot * own)) return false;
-    l[s->ns] = sqrt(pivot);
-    s->s[s->ns] = j, s->sign[s->ns] = sign;
-    s->state[j] = IN;
-    s->ns++;
-    return true;
+    const double *row = row_of(s, i);
+    return (a - cblas_ddot((int)i, row, 1, l, 1)) / row[i];
+}
+
+/* Adds columns j[n] to the support's factor, with the signs of `by`, as far as they do not depend
+ * linearly on the support; returns how many. BATCH of them at a time: the factor is read once. */
+static size_t append(rp_active *s, const size_t *j, size_t n, const double *by)
+{
+    size_t before = s->ns;
+    for (size_t first = 0; first < n; first += BATCH) {
+        size_t base = s->ns, some = n - first < BATCH ? n - first : BATCH;
+        for (size_t i = 0; i < base; i++)
+            for (size_t r = 0; r < some; r++) {
+                double *l = row_of(s, base + r);
+                l[i] = element(s, l, i, s->a[j[first + r] * s->cap + s->s[i]]);
+            }
+        for (size_t r = 0; r < some; r++) {
+            size_t col = j[first + r];
+            const double *a = s->a + col * s->cap;
+            double *l = row_of(s, s->ns), own = a[col] + s->ridge;
+            memmove(l, row_of(s, base + r), base * sizeof *l);
+            for (size_t i = base; i < s->ns; i++) l[i] = element(s, l, i, a[s->s[i]]);
+            double pivot = own - cblas_ddot((int)s->ns, l, 1, l, 1);
+            if (!(pivot > s->pivot * own)) continue;
+            l[s->ns] = sqrt(pivot);
+            s->s[s->ns] = col, s->sign[s->ns] = by[col] > 0 ? 1 : -1;
+            s->state[col] = IN;
+            s->ns++;
+        }
+    }
+    return s->ns - before;
 }
 
 /* Takes element k out of the support: the rows below lose a column of the factor by rotations,
@@ -134,10 +153,15 @@ static void drop(rp_active *s, size_t k)
 /* Support and factor from the coefficients; what depends on the columns before it is left out. */
 static void rebuild(rp_active *s)
 {
+    size_t n = 0;
     s->ns = 0;
-    if (s->n) memset(s->state, OUT, s->n);
+    for (size_t j = 0; j < s->n; j++) {
+        s->state[j] = OUT;
+        if (s->w[j] != 0) s->list[n++] = j;
+    }
+    append(s, s->list, n, s->w);
     for (size_t j = 0; j < s->n; j++)
-        if (s->w[j] != 0 && !append(s, j, s->w[j] > 0 ? 1 : -1)) s->w[j] = 0;
+        if (s->state[j] == OUT) s->w[j] = 0;
     s->stale = false;
 }
 
@@ -181,7 +205,7 @@ static bool pivot(rp_active *s, double slack)
 {
     size_t fewest = SIZE_MAX, tries = TRIES, worst;
     for (;;) {
-        size_t before = s->ns, entered = 0;
+        size_t before = s->ns;
         solve_signs(s);
         for (size_t i = s->ns; i-- > 0;)
             if (!(s->x[i] * s->sign[i] > 0)) drop(s, i);
@@ -192,9 +216,7 @@ static bool pivot(rp_active *s, double slack)
         if (!n) return true;
         tries = n < fewest ? TRIES : tries - 1;
         fewest = n < fewest ? n : fewest;
-        for (size_t i = 0; i < n && tries; i++)
-            entered += append(s, s->list[i], s->q[s->list[i]] > 0 ? 1 : -1);
-        if (!entered) return false;
+        if (!tries || !append(s, s->list, n, s->q)) return false;
     }
 }
 
@@ -279,10 +301,10 @@ static bool exact(rp_active *s, double slack)
         gradient(s);
         if (!violators(s, slack, &j)) return true;
         double sign = s->q[j] > 0 ? 1 : -1;
-        if (append(s, j, sign)) continue;
+        if (append(s, &j, 1, s->q)) continue;
         if (!exchange(s, j, sign))
             s->state[j] = BARRED;
-        else if (!append(s, j, sign))
+        else if (!append(s, &j, 1, s->w))
             break; /* its weight is in w already */
     }
     return false;

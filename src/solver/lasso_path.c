@@ -1,5 +1,6 @@
 #include <cblas.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,16 +160,21 @@ static void strand_release(strand *s)
     free(s->col), free(s->at), free(s->q), free(s->support), free(s->z), free(s->e);
 }
 
-static rp_status strand_init(strand *s, const path *k, size_t f, size_t label, rp_error *err)
+/* A strand keeps its memory from label to label. */
+static rp_status strand_start(strand *s, const path *k, size_t f, size_t label, rp_error *err)
 {
     size_t D = k->D;
-    *s = (strand){.path = k, .set = &k->inner[f], .label = label, .row = k->held[f]};
-    if (!k->a[f] || !(s->set->yinv[label] > 0)) return RP_OK;
-    s->a = k->a[f];
-    s->col = rp_alloc(D, sizeof *s->col), s->at = rp_alloc(D, sizeof *s->at);
-    s->q = rp_alloc(D, sizeof *s->q), s->e = rp_alloc(s->set->held, sizeof *s->e);
-    s->support = rp_alloc(D, sizeof *s->support);
-    if (!s->col || !s->at || !s->q || !s->e || !s->support) return rp_fail_memory(err, D * 24);
+    s->path = k, s->set = &k->inner[f], s->label = label, s->row = k->held[f];
+    s->a = k->a[f] && s->set->yinv[label] > 0 ? k->a[f] : NULL;
+    s->n = 0;
+    rp_active_clear(&s->active);
+    if (!s->a) return RP_OK;
+    if (!s->col) {
+        s->col = rp_alloc(D, sizeof *s->col), s->at = rp_alloc(D, sizeof *s->at);
+        s->q = rp_alloc(D, sizeof *s->q), s->e = rp_alloc(s->set->held, sizeof *s->e);
+        s->support = rp_alloc(D, sizeof *s->support);
+        if (!s->at || !s->q || !s->e || !s->support || !s->col) return rp_fail_memory(err, D * 24);
+    }
     for (size_t j = 0; j < D; j++) s->at[j] = -1, s->q[j] = (float)s->set->c[label * D + j];
     s->active.pivot = PIVOT;
     return RP_OK;
@@ -302,26 +308,25 @@ static rp_status walk(rp_lasso_problem *p, double *sse, bool *cut, strand *s, si
     return status;
 }
 
-static rp_status choose(rp_lasso_problem *p, double *cv, bool *cut, const path *k, rp_error *err)
+static rp_status choose(rp_lasso_problem *p, double *cv, bool *cut, strand *s, const path *k,
+                        rp_error *err)
 {
     size_t F = k->folds, D = k->D;
     double *sse = rp_alloc(F * RP_LASSO_PATH, sizeof *sse), most = 0;
-    strand *s = rp_alloc(F, sizeof *s);
     const rp_set **set = rp_alloc(F, sizeof *set);
-    rp_status status = sse && s && set ? RP_OK : rp_fail_memory(err, F * RP_LASSO_PATH * 8);
+    rp_status status = sse && set ? RP_OK : rp_fail_memory(err, F * RP_LASSO_PATH * 8);
     for (size_t j = 0; j < D; j++) most = fmax(most, fabs(k->outer->c[p->label * D + j]));
     most /= k->ratio;
     for (size_t f = 0; f < F && !status; f++) {
         set[f] = &k->inner[f];
-        status = strand_init(&s[f], k, f, p->label, err);
+        status = strand_start(&s[f], k, f, p->label, err);
     }
     if (!status) status = walk(p, sse, cut, s, F, most, err);
     if (!status) {
         size_t best = rp_penalty_choose(cv, sse, RP_LASSO_PATH, set, F, p->label);
         p->penalty = most * pow(10, -3. * (double)best / (RP_LASSO_PATH - 1));
     }
-    for (size_t f = 0; s && f < F; f++) strand_release(&s[f]);
-    free(sse), free(s), free(set);
+    free(sse), free(set);
     return status;
 }
 
@@ -334,21 +339,25 @@ rp_status rp_lasso_path(rp_lasso_problem *p, double *cv, size_t *cut, const rp_s
               .D = x->d->width,
               .folds = x->d->folds->ninner,
               .ratio = l1_ratio};
-    rp_status status = path_init(&k, cells, err);
-    size_t cuts = 0;
+    size_t cuts = 0, strands = k.folds * (size_t)omp_get_max_threads();
+    strand *s = rp_alloc(strands, sizeof *s);
+    rp_status status = s ? path_init(&k, cells, err) : rp_fail_memory(err, strands * sizeof *s);
 #pragma omp parallel for schedule(dynamic, 1) reduction(+ : cuts)
     for (long i = 0; i < (long)x->d->labels; i++) {
         rp_error error = {0};
         bool early = false;
         p[i].label = (size_t)i, p[i].penalty = cv[i] = NAN;
         if (status || !(set->yinv[i] > 0)) continue;
-        rp_status s = choose(&p[i], &cv[i], &early, &k, &error);
+        rp_status failed =
+            choose(&p[i], &cv[i], &early, s + (size_t)omp_get_thread_num() * k.folds, &k, &error);
         cuts += early;
-        if (!s) continue;
+        if (!failed) continue;
 #pragma omp critical(rp_lasso_failed)
-        if (!status) status = rp_fail(err, s, "%s", error.text);
+        if (!status) status = rp_fail(err, failed, "%s", error.text);
     }
     if (cut) *cut = cuts;
+    for (size_t i = 0; s && i < strands; i++) strand_release(&s[i]);
+    free(s);
     path_release(&k);
     return status;
 }

@@ -1,6 +1,5 @@
-#include "solver/ridge.h"
+#include "solver/ridge_job.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -9,26 +8,6 @@
 #include "base/memory.h"
 
 enum { LEAST_ROWS = 3, SINGLE = 1024 }; /* order beyond which inner sets are reduced in f32 */
-
-typedef struct run {
-    rp_ridge *out;
-    const rp_ridge_options *o;
-    const rp_cells *cells;
-    const rp_design *d;
-    bool primal;
-    size_t nouter, inner, P, K; /* inner folds; labels; penalties */
-    rp_set *set;                /* [nouter + 1, 1 + inner]; the last row has one set: all rows */
-    double *sse;                /* [nouter, inner, variants, K, P] */
-    size_t *chosen;             /* [variants, nouter, P] */
-    size_t done, total;
-    rp_status status;
-    rp_error error;
-} run;
-
-static rp_set *set_at(const run *r, size_t outer, size_t inner)
-{
-    return &r->set[outer * (1 + r->inner) + inner];
-}
 
 size_t rp_ridge_grid(double value[RP_RIDGE_GRID], double given)
 {
@@ -65,13 +44,13 @@ double rp_ridge_memory(size_t rows, size_t width, size_t labels, size_t cells, s
 
 /* ---- sharing the work ---- */
 
-static void fail(run *r, rp_status status, const rp_error *error)
+static void fail(rp_ridge_job *r, rp_status status, const rp_error *error)
 {
 #pragma omp critical(rp_ridge_failed)
     if (!r->status) r->status = status, r->error = *error;
 }
 
-static bool stopped(run *r)
+static bool stopped(rp_ridge_job *r)
 {
     rp_status status;
 #pragma omp atomic read
@@ -79,7 +58,7 @@ static bool stopped(run *r)
     return status != RP_OK;
 }
 
-static void advance(run *r, size_t cost)
+static void advance(rp_ridge_job *r, size_t cost)
 {
     size_t done;
     rp_error error = {0};
@@ -92,11 +71,11 @@ static void advance(run *r, size_t cost)
 
 /* ---- sets ---- */
 
-static void make_set(run *r, size_t outer, size_t inner)
+static void make_set(rp_ridge_job *r, size_t outer, size_t inner)
 {
     rp_error error = {0};
     int o = outer < r->nouter ? (int)outer : -1;
-    rp_set *set = set_at(r, outer, inner);
+    rp_set *set = rp_ridge_set(r, outer, inner);
     rp_status status = rp_set_init(set, r->cells, o, (int)inner - 1, &error);
     if (status) fail(r, status, &error);
     if (!status && set->m < (inner ? 2 : LEAST_ROWS)) rp_set_release(set);
@@ -104,13 +83,13 @@ static void make_set(run *r, size_t outer, size_t inner)
 
 /* ---- inner folds ---- */
 
-static double *errors_at(const run *r, size_t outer, size_t inner)
+static double *errors_at(const rp_ridge_job *r, size_t outer, size_t inner)
 {
     return r->sse + ((outer * r->inner + inner) * r->out->nvariants) * r->K * r->P;
 }
 
-static size_t rows_where(size_t *at, const run *r, bool (*wanted)(const rp_cell *, int, int),
-                         int outer, int inner)
+static size_t rows_where(size_t *at, const rp_ridge_job *r,
+                         bool (*wanted)(const rp_cell *, int, int), int outer, int inner)
 {
     size_t n = 0;
     for (size_t k = 0; k < r->d->folds->ncells; k++) {
@@ -121,9 +100,9 @@ static size_t rows_where(size_t *at, const run *r, bool (*wanted)(const rp_cell 
     return n;
 }
 
-static rp_status inner_errors(run *r, size_t outer, size_t inner, rp_error *err)
+static rp_status inner_errors(rp_ridge_job *r, size_t outer, size_t inner, rp_error *err)
 {
-    const rp_set *set = set_at(r, outer, inner + 1);
+    const rp_set *set = rp_ridge_set(r, outer, inner + 1);
     double *sse = errors_at(r, outer, inner), value[64];
     size_t solved = 0, order = r->primal ? r->d->width : set->m;
     size_t *at = rp_alloc(set->held, sizeof *at);
@@ -153,7 +132,7 @@ static rp_status inner_errors(run *r, size_t outer, size_t inner, rp_error *err)
     return status;
 }
 
-static rp_status choose(run *r, size_t outer, rp_error *err)
+static rp_status choose(rp_ridge_job *r, size_t outer, rp_error *err)
 {
     size_t P = r->P, K = r->K, folds = r->inner;
     double *e = rp_alloc(folds * K, sizeof *e);
@@ -162,7 +141,7 @@ static rp_status choose(run *r, size_t outer, rp_error *err)
         free(e), free(set);
         return rp_fail_memory(err, folds * K * sizeof *e);
     }
-    for (size_t i = 0; i < folds; i++) set[i] = set_at(r, outer, i + 1);
+    for (size_t i = 0; i < folds; i++) set[i] = rp_ridge_set(r, outer, i + 1);
     for (size_t v = 0; v < r->out->nvariants; v++)
         for (size_t p = 0; p < P; p++) {
             for (size_t i = 0; i < folds; i++)
@@ -177,215 +156,26 @@ static rp_status choose(run *r, size_t outer, rp_error *err)
     return RP_OK;
 }
 
-/* ---- outer folds ---- */
-
-/* The solutions of an outer set at the chosen penalties: x alone and joined. */
-typedef struct solved {
-    rp_dside side;
-    size_t variants;
-    double *x; /* [variants P, band.n], then destroyed */
-    double *w; /* [variants P, D] on z */
-    double *u; /* [P, extras of the joint], joints side by side */
-} solved;
-
-static void solved_release(solved *s)
-{
-    rp_dside_release(&s->side);
-    free(s->x), free(s->w), free(s->u);
-}
-
-/* Takes label p of variant v from the solutions x of all labels and extras at one penalty. */
-static void take(solved *s, const run *r, size_t v, size_t p, const double *x, const double *u)
-{
-    size_t n = s->side.band.n, P = r->P;
-    double *to = s->x + (v * P + p) * n;
-    memcpy(to, x + p * n, n * sizeof *to);
-    if (!v) return;
-    size_t first = r->o->joints.first[v - 1], wide = r->o->joints.first[v] - first;
-    for (size_t k = 0; k < wide; k++) {
-        s->u[P * first + p * wide + k] = u[p * wide + k];
-        cblas_daxpy((int)n, -u[p * wide + k], x + (P + first + k) * n, 1, to, 1);
-    }
-}
-
-static rp_status solve_at(solved *s, const run *r, const size_t *chosen, size_t stride, size_t k,
-                          double *x, double *cross, double *u, rp_error *err)
-{
-    size_t P = r->P;
-    double lambda = r->o->penalty[k] / (r->o->per_row ? (double)s->side.set->m : 1);
-    if (!rp_dside_solve(&s->side, x, cross, lambda))
-        return rp_fail(err, RP_ECOMPUTE, "%s: ridge: not positive definite at penalty %g",
-                       r->d->x->name, lambda);
-    for (size_t v = 0; v < s->variants; v++) {
-        rp_status status =
-            v ? rp_joint_solve(u, s->side.set, r->d, cross, &r->o->joints, v - 1, lambda, err)
-              : RP_OK;
-        if (status) return status;
-        for (size_t p = 0; p < P; p++)
-            if (chosen[v * stride + p] == k) take(s, r, v, p, x, u);
-    }
-    return RP_OK;
-}
-
-/* chosen [variants, stride]: penalty indices. */
-static rp_status solve_outer(solved *s, const run *r, const rp_set *set, size_t variants,
-                             const size_t *chosen, size_t stride, rp_error *err)
-{
-    size_t P = r->P, E = r->d->extras, D = r->d->width;
-    *s = (solved){.variants = variants};
-    rp_status status = rp_dside_init(&s->side, set, r->cells, r->primal, err);
-    if (status) return status;
-    size_t n = s->side.band.n;
-    double *x = rp_alloc(n * (P + E), sizeof *x), *u = rp_alloc(P * (E + 1), sizeof *u);
-    double *cross = rp_alloc((P + E) * E, sizeof *cross);
-    s->x = rp_alloc(variants * P * n, sizeof *s->x);
-    s->w = rp_alloc(variants * P * D, sizeof *s->w);
-    s->u = rp_alloc(P * E, sizeof *s->u);
-    if (!x || !u || !cross || !s->x || !s->w || !s->u)
-        status = rp_fail_memory(err, variants * P * (n + D) * sizeof *x);
-    for (size_t k = 0; k < r->K && !status; k++) {
-        bool wanted = false;
-        for (size_t v = 0; v < variants; v++)
-            for (size_t p = 0; p < P; p++) wanted |= chosen[v * stride + p] == k;
-        if (wanted) status = solve_at(s, r, chosen, stride, k, x, cross, u, err);
-    }
-    if (!status) status = rp_dside_weights(s->w, &s->side, s->x, variants * P, err);
-    free(x), free(u), free(cross);
-    return status;
-}
-
-/* Predictions of a tile: t-units to units of the design's y. g [variants P, m] = z'w. */
-static void store_tile(const run *r, const solved *s, const double *g, size_t first, size_t m)
-{
-    const rp_set *set = s->side.set;
-    size_t P = r->P, n = r->d->n;
-    for (size_t v = 0; v < s->variants; v++)
-        for (size_t p = 0; p < P; p++) {
-            size_t from = v ? r->o->joints.first[v - 1] : 0;
-            size_t wide = v ? r->o->joints.first[v] - from : 0;
-            double back = set->yinv[p] > 0 ? 1 / set->yinv[p] : 0;
-            double *f = r->out->variant[v].f + p * n + first;
-            for (size_t i = 0; i < m; i++) {
-                double t = g[(v * P + p) * m + i];
-                for (size_t k = 0; k < wide; k++) {
-                    size_t e = P + from + k;
-                    t += s->u[P * from + p * wide + k] *
-                         (r->d->y[e * n + first + i] - set->ymu[e]) * set->yinv[e];
-                }
-                f[i] = set->ymu[p] + t * back;
-                if (!v) r->out->base[p * n + first + i] = set->ymu[p];
-            }
-        }
-    for (size_t i = 0; i < m; i++) r->out->scored[first + i] = true;
-}
-
-static rp_status predict(const run *r, const solved *s, size_t outer, rp_error *err)
-{
-    size_t D = r->d->width, cols = s->variants * r->P;
-    double *z = rp_alloc(RP_TILE * D, sizeof *z), *g = rp_alloc(RP_TILE * cols, sizeof *g);
-    float *x = rp_alloc(RP_TILE * D, sizeof *x);
-    rp_status status = z && g && x ? RP_OK : rp_fail_memory(err, RP_TILE * (D + cols) * sizeof *z);
-    for (size_t k = 0; k < r->d->folds->ncells && !status; k++) {
-        const rp_cell *cell = &r->d->folds->cell[k];
-        if (cell->outer != (int)outer) continue;
-        for (size_t at = cell->first; at < cell->end && !status; at += RP_TILE) {
-            size_t m = cell->end - at < RP_TILE ? cell->end - at : RP_TILE;
-            if ((status = rp_set_tile(s->side.set, r->d, z, x, NULL, at, m, err))) break;
-            cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)m, (int)cols, (int)D, 1, z,
-                        (int)D, s->w, (int)D, 0, g, (int)m);
-            store_tile(r, s, g, at, m);
-        }
-    }
-    free(z), free(g), free(x);
-    return status;
-}
-
-static size_t held_rows(const run *r, size_t outer)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < r->d->folds->ncells; k++) {
-        const rp_cell *cell = &r->d->folds->cell[k];
-        if (cell->outer == (int)outer) n += cell->end - cell->first;
-    }
-    return n;
-}
-
-static rp_status fit_outer(run *r, size_t outer, rp_error *err)
-{
-    const rp_set *set = set_at(r, outer, 0);
-    if (!held_rows(r, outer)) return RP_OK;
-    if (!set->m) { /* too few training rows */
-        for (size_t p = 0; p < r->P; p++) r->out->bad[p] = true;
-        return RP_OK;
-    }
-    solved s;
-    rp_status status =
-        solve_outer(&s, r, set, r->out->nvariants, r->chosen + outer * r->P, r->nouter * r->P, err);
-    if (!status) status = predict(r, &s, outer, err);
-    if (!status && r->o->after)
-        status = r->o->after(
-            r->o->arg,
-            &(rp_ridge_outer){(int)outer, &s.side, r->out->variant[0].penalty + outer * r->P}, err);
-#pragma omp critical(rp_ridge_outer)
-    {
-        r->out->fits++;
-        if (set->dead > r->out->dead) r->out->dead = set->dead;
-        for (size_t p = 0; p < r->P; p++) r->out->bad[p] |= set->yinv[p] == 0;
-    }
-    solved_release(&s);
-    return status;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    size_t x = *(const size_t *)a, y = *(const size_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* All rows, at the median penalty (of two the larger). */
-static rp_status fit_all(run *r, rp_error *err)
-{
-    const rp_set *set = set_at(r, r->nouter, 0);
-    size_t P = r->P, D = r->d->width, *k = rp_alloc(P + r->nouter, sizeof *k), *v = k + P;
-    rp_status status = k ? rp_fit_init(&r->out->fit, P, D, err) : rp_fail_memory(err, P * 8);
-    if (status || !set->m) {
-        free(k);
-        return status;
-    }
-    for (size_t p = 0; p < P; p++) {
-        for (size_t o = 0; o < r->nouter; o++) v[o] = r->chosen[o * P + p];
-        qsort(v, r->nouter, sizeof *v, ascending);
-        k[p] = v[(r->nouter - 1) / 2];
-        r->out->fit.penalty[p] = r->o->penalty[k[p]];
-        r->out->fit.cv[p] = NAN;
-    }
-    solved s;
-    status = solve_outer(&s, r, set, 1, k, P, err);
-    for (size_t p = 0; p < P && !status; p++) rp_fit_store(&r->out->fit, set, p, s.w + p * D);
-    solved_release(&s);
-    free(k);
-    return status;
-}
-
 /* ---- the run ---- */
 
-static void task(run *r, size_t outer, size_t inner)
+static void task(rp_ridge_job *r, size_t outer, size_t inner)
 {
     rp_error error = {0};
     rp_status status = RP_OK;
     size_t number = inner ? outer * r->inner + inner - 1 : outer;
     if (stopped(r) || !rp_design_mine(r->d, number)) return;
     if (inner)
-        status = set_at(r, outer, inner)->m ? inner_errors(r, outer, inner - 1, &error) : RP_OK;
+        status =
+            rp_ridge_set(r, outer, inner)->m ? inner_errors(r, outer, inner - 1, &error) : RP_OK;
     else if (outer < r->nouter)
-        status = fit_outer(r, outer, &error);
+        status = rp_ridge_fit_outer(r, outer, &error);
     else
-        status = fit_all(r, &error);
+        status = rp_ridge_fit_all(r, &error);
     if (status) fail(r, status, &error);
     advance(r, inner ? 1 : 3);
 }
 
-static void make_sets(run *r)
+static void make_sets(rp_ridge_job *r)
 {
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (size_t o = 0; o <= r->nouter; o++)
@@ -394,7 +184,7 @@ static void make_sets(run *r)
 }
 
 /* Every outer set, or every inner one, as a task; tasks may make more of them. */
-static void work(run *r, bool inner)
+static void work(rp_ridge_job *r, bool inner)
 {
     size_t rows = r->nouter + (!inner && r->o->all ? 1 : 0);
 #pragma omp parallel
@@ -405,14 +195,14 @@ static void work(run *r, bool inner)
             task(r, o, i);
 }
 
-static rp_status verdict(const run *r, rp_error *err)
+static rp_status verdict(const rp_ridge_job *r, rp_error *err)
 {
     rp_status status = r->status ? rp_fail(err, r->status, "%s", r->error.text) : RP_OK;
     return rp_design_agree(r->d, status, err);
 }
 
 /* A team: what the outer folds' processes found becomes everybody's. */
-static rp_status gather(run *r, rp_error *err)
+static rp_status gather(rp_ridge_job *r, rp_error *err)
 {
     rp_ridge *out = r->out;
     size_t P = r->P, n = r->d->n, at = 0, marks = n + P + 2 * r->nouter;
@@ -425,9 +215,9 @@ static rp_status gather(run *r, rp_error *err)
     for (size_t i = 0; i < n && !status; i++) mark[at++] = out->scored[i];
     for (size_t p = 0; p < P && !status; p++) mark[at++] = out->bad[p];
     for (size_t o = 0; o < r->nouter && !status; o++) {
-        bool mine = rp_design_mine(r->d, o) && held_rows(r, o);
-        mark[at++] = mine && set_at(r, o, 0)->m;
-        mark[at++] = mine ? (double)set_at(r, o, 0)->dead : 0;
+        bool mine = rp_design_mine(r->d, o) && rp_ridge_held(r, o);
+        mark[at++] = mine && rp_ridge_set(r, o, 0)->m;
+        mark[at++] = mine ? (double)rp_ridge_set(r, o, 0)->dead : 0;
     }
     if (!status) status = rp_design_gather(r->d, mark, marks, err);
     for (size_t i = 0; i < n && !status; i++) out->scored[i] = mark[i] > 0;
@@ -448,7 +238,7 @@ static rp_status gather(run *r, rp_error *err)
     return status;
 }
 
-static rp_status run_all(run *r, rp_error *err)
+static rp_status run_all(rp_ridge_job *r, rp_error *err)
 {
     make_sets(r);
     rp_status status = verdict(r, err);
@@ -476,7 +266,7 @@ void rp_ridge_release(rp_ridge *ridge)
     *ridge = (rp_ridge){0};
 }
 
-static rp_status reserve(run *r, rp_error *err)
+static rp_status reserve(rp_ridge_job *r, rp_error *err)
 {
     rp_ridge *out = r->out;
     size_t n = r->d->n, P = r->P, sets = (r->nouter + 1) * (1 + r->inner);
@@ -501,15 +291,15 @@ rp_status rp_ridge_run(rp_ridge *ridge, const rp_cells *cells, const rp_ridge_op
                        rp_error *err)
 {
     const rp_design *d = cells->d;
-    run r = {.out = ridge,
-             .o = o,
-             .cells = cells,
-             .d = d,
-             .primal = rp_ridge_primal(d),
-             .nouter = d->folds->nouter,
-             .inner = d->folds->ninner,
-             .P = d->labels,
-             .K = o->npenalties};
+    rp_ridge_job r = {.out = ridge,
+                      .o = o,
+                      .cells = cells,
+                      .d = d,
+                      .primal = rp_ridge_primal(d),
+                      .nouter = d->folds->nouter,
+                      .inner = d->folds->ninner,
+                      .P = d->labels,
+                      .K = o->npenalties};
     if (o->npenalties < 1 || o->npenalties > 64)
         return rp_fail(err, RP_EARG, "ridge: 1 to 64 penalties, not %zu", o->npenalties);
     r.total = r.nouter * (r.inner + 3) + (o->all ? 3 : 0);

@@ -65,8 +65,9 @@ static inline void problem_solve(problem *q, bool standardise, bool rest)
     q->folds = (rp_folds){q->n, q->row, cells, q->cell, q->nouter, 2};
     for (size_t p = 0; p < q->P; p++) q->column[p] = q->y + p * q->n;
     rp_solver_blas_init();
-    assert_ok(rp_design_init(&q->d, &q->matrix, &q->folds, q->column, q->P, 0, standardise, &err),
-              &err);
+    assert_ok(
+        rp_design_init(&q->d, &q->matrix, &q->folds, q->column, q->P, 0, standardise, false, &err),
+        &err);
     assert_ok(rp_cells_init(&q->cells, &q->d, true, &err), &err);
 }
 

@@ -3,6 +3,7 @@
 #define RP_TESTS_SOLVER_PROBLEM_H
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,13 +57,15 @@ static inline void problem_ready(problem *p, size_t nouter, size_t ninner, bool 
     size_t inner = ninner ? ninner : 1, cells = nouter * inner;
     assert_true(cells <= 64);
     rp_solver_blas_init();
+    omp_set_num_threads(1); /* problems this small only wait for each other's threads */
     p->matrix = (rp_matrix){p->n, p->width, "x", p, problem_read};
     for (size_t k = 0; k < cells; k++)
         p->cell[k] =
             (rp_cell){k * p->n / cells, (k + 1) * p->n / cells, (int)(k / inner), (int)(k % inner)};
     p->folds = (rp_folds){p->n, p->row, cells, p->cell, nouter, ninner};
-    assert_ok(rp_design_init(&p->d, &p->matrix, &p->folds, p->column, p->labels, 0, true, &err),
-              &err);
+    assert_ok(
+        rp_design_init(&p->d, &p->matrix, &p->folds, p->column, p->labels, 0, true, false, &err),
+        &err);
     assert_ok(rp_cells_init(&p->cells, &p->d, gram, &err), &err);
     assert_ok(rp_panel_init(&p->panel, &p->d, &err), &err);
 }

@@ -175,7 +175,7 @@ static void with_extras(rp_design *d, rp_cells *cells, const problem *p, const r
                         const double *const *column, size_t labels, size_t extras)
 {
     rp_error err;
-    assert_ok(rp_design_init(d, x, &p->folds, column, labels, extras, true, &err), &err);
+    assert_ok(rp_design_init(d, x, &p->folds, column, labels, extras, true, false, &err), &err);
     assert_ok(rp_cells_init(cells, d, true, &err), &err);
 }
 

@@ -1,5 +1,3 @@
-#include <omp.h>
-
 #include "solver/problem.h"
 #include "solver/stability.h"
 
@@ -46,13 +44,10 @@ static void planted_units_are_selected_almost_always(void **state)
     make(&p, query, 1, 2);
     rp_stability_options o = options(query);
     assert_ok(rp_stability_run(&s, &p.cells, &o, &err), &err);
-    for (size_t j = 0; j < D; j++) {
-        bool planted = j == 5 || j == 30 || j == 77;
-        if (planted)
-            assert_true(s.frequency[j] == 1);
-        else
-            assert_true(s.frequency[j] < .75F);
-    }
+    size_t others = 0;
+    assert_true(s.frequency[5] == 1 && s.frequency[30] == 1 && s.frequency[77] == 1);
+    for (size_t j = 0; j < D; j++) others += s.frequency[j] >= .75F;
+    assert_true((double)others - 3 <= s.bound[0]);
     double sum[2] = {0};
     for (size_t k = 0; k < 2; k++) {
         for (size_t j = 0; j < D; j++) sum[k] += (double)s.frequency[k * D + j];
@@ -91,7 +86,6 @@ static void false_selections_stay_below_the_bound_where_there_is_nothing(void **
 static void same_seed_same_bytes_whatever_the_threads(void **state)
 {
     (void)state;
-    int most = omp_get_max_threads();
     problem p;
     size_t query[N];
     rp_stability s[3];
@@ -104,7 +98,7 @@ static void same_seed_same_bytes_whatever_the_threads(void **state)
         o.seed = k < 2 ? 3 : 4;
         assert_ok(rp_stability_run(&s[k], &p.cells, &o, &err), &err);
     }
-    omp_set_num_threads(most);
+    omp_set_num_threads(1);
     assert_memory_equal(s[0].frequency, s[1].frequency, 3 * D * sizeof(float));
     assert_memory_not_equal(s[0].frequency, s[2].frequency, 3 * D * sizeof(float));
     for (int k = 0; k < 3; k++) rp_stability_release(&s[k]);
@@ -121,7 +115,7 @@ static void a_constant_label_has_no_frequencies(void **state)
     make(&p, query, 4, 1);
     rp_design_release(&p.d);
     for (size_t i = 0; i < N; i++) p.y[i] = 2;
-    assert_ok(rp_design_init(&p.d, &p.matrix, &p.folds, p.column, 1, 0, true, &err), &err);
+    assert_ok(rp_design_init(&p.d, &p.matrix, &p.folds, p.column, 1, 0, true, false, &err), &err);
     rp_cells_release(&p.cells);
     assert_ok(rp_cells_init(&p.cells, &p.d, false, &err), &err);
     rp_stability_options o = options(query);

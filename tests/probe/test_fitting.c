@@ -91,11 +91,79 @@ static void a_store_that_lacks_a_pair_or_a_layer_is_no_baseline(void **state)
     arrays_release(&a), arrays_release(&b);
 }
 
+/* y = unit 0 + noise of known variance: the R2 that can be had is known. */
+static void a_planted_label_is_found_with_the_r2_that_was_planted(void **state)
+{
+    (void)state;
+    enum { MANY = 200, ROWS = MANY * 10 };
+    static double strong[ROWS], weak[ROWS];
+    const double *const column[] = {strong, weak};
+    static const char *const name[] = {"strong", "weak"};
+    static const double r2[] = {.8, .2};
+    static const char *const method[] = {"ridge", "lasso"};
+    arrays a;
+    rp_rng rng;
+    rp_rng_init(&rng, 8, 0);
+    arrays_make(&a, MANY, 10, 20);
+    for (size_t i = 0; i < ROWS * 20; i++) a.made[i] = (float)rp_rng_normal(&rng);
+    for (size_t i = 0; i < ROWS; i++) {
+        double x = (double)a.made[i * 20];
+        strong[i] = x + .5 * rp_rng_normal(&rng), weak[i] = x + 2 * rp_rng_normal(&rng);
+    }
+    for (size_t m = 0; m < 2; m++) {
+        rp_job job;
+        rp_error err;
+        rp_probe_options o;
+        rp_probe_options_init(&o);
+        o.features = arrays_features(&a, name, column, 2);
+        o.output = rp_test_path("planted.tsv"), o.method = method[m], o.gains = "";
+        o.bootstrap = 500, o.permutations = 99;
+        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
+        assert_ok(rp_job_run(&job, &err), &err);
+        for (size_t k = 0; k < 2; k++) {
+            const rp_result *r = arrays_result(&job, 0, "made", 0, name[k]);
+            assert_true(fabs(r->score.r2 - r2[k]) < .03);
+            assert_true(r->score.r2_lo < r2[k] && r2[k] < r->score.r2_hi);
+            assert_true(fabs(r->score.within - r2[k]) < .03);
+        }
+        const rp_result *r = arrays_result(&job, 0, "made", 0, "control.query_id");
+        assert_true(r->score.r2 < .02);
+        rp_job_release(&job);
+    }
+    arrays_release(&a);
+}
+
+static void a_layer_that_does_not_fit_is_refused_with_the_memory_that_it_needs(void **state)
+{
+    (void)state;
+    static double y[N];
+    const double *const column[] = {y};
+    static const char *const name[] = {"y"}, *const method[] = {"ridge", "lasso"};
+    arrays a;
+    make(&a, y);
+    for (size_t m = 0; m < 2; m++) {
+        rp_job job;
+        rp_error err;
+        rp_probe_options o;
+        rp_probe_options_init(&o);
+        o.features = arrays_features(&a, name, column, 1);
+        o.output = rp_test_path("large.tsv"), o.method = method[m], o.memory = 1000;
+        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
+        assert_int_equal(rp_job_run(&job, &err), RP_ENOMEM);
+        assert_non_null(strstr(err.text, "a layer of 240 rows needs about 0.0"));
+        assert_non_null(strstr(err.text, "(--memory)"));
+        rp_job_release(&job);
+    }
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gains_are_of_a_probe_on_both_over_one_on_the_baseline),
         cmocka_unit_test(a_store_that_lacks_a_pair_or_a_layer_is_no_baseline),
+        cmocka_unit_test(a_planted_label_is_found_with_the_r2_that_was_planted),
+        cmocka_unit_test(a_layer_that_does_not_fit_is_refused_with_the_memory_that_it_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Lassos at one penalty, 26 labels x 5 folds by query: ours against the known solvers.
+#
+#     bench/probe_lasso.sh DIR [PAIRS WIDTH]
+#
+# DIR keeps the activations that probe_data.py makes once (mixtures of real captures; 5,000 pairs,
+# 4,096 columns). All minimise (1/2m) |t - z w|^2 + .1 |w|_1 for the same 130 problems, x and y
+# standardised with their training rows.
+# Ours is the whole command, everything counted: process, reading, standardising, fits certified by
+# their duality gap, scores, writing. Of a peer only the fits count; it is handed the standardised
+# rows in memory in the layout it likes best. That favours the peers. They are scikit-learn's Lasso
+# (f64, and sklearn32: f32), celer, skglm and glmnet, at their default tolerances and (-tight) at
+# 1e-9 (glmnet: thresh 1e-14). THREADS ("1 2"): with 2 ours gets two threads and a peer two
+# processes that share its problems out evenly, which its users would do; BLAS has one thread.
+# SUBSET=13 lets a peer fit 13 of the 130 problems, spread over labels and folds, and scales its
+# times up. Runs alternate, $ROUNDS (3) of each. Then, once a peer: the largest difference of
+# held-out R2, problem by problem, and of the objective, on all rows, against the tight peers.
+# PYTHON needs numpy, scipy, scikit-learn, celer, skglm, safetensors and xxhash; R glmnet. PEERS
+# names some of them. RANKPROBE, STORIES: see probe_data.py.
+set -eu
+[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
+mkdir -p "$1"
+dir=$(cd "$1" && pwd) pairs=${2:-5000} width=${3:-4096}
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+rankprobe=${RANKPROBE:-build/rankprobe}
+data=$dir/n$pairs.d$width
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+export OPENBLAS_NUM_THREADS=1
+peer() { "$python" bench/probe_peer.py "$@"; }
+ours() {
+    peer clock "$rankprobe" probe "$data/store" "$data/features.tsv" --views 'resid*' \
+        --select 'mslr.*,sim.*,log.*' --method lasso --penalty .1 --no-controls --balance 0 \
+        --permutations 0 --bootstrap 0 --gains '' -j "$threads" -q -o "$work/probes.tsv" "$@"
+}
+
+"$python" bench/probe_data.py "$dir" "n$pairs.d$width" "n=$pairs" "width=$width"
+peers=${PEERS:-sklearn sklearn32 sklearn-tight celer celer-tight skglm skglm-tight glmnet
+    glmnet-tight}
+for threads in ${THREADS:-1 2}; do
+    export OMP_NUM_THREADS="$threads"
+    for _ in $(seq "${ROUNDS:-3}"); do
+        for name in $peers; do
+            mine=$(ours)
+            theirs=$(OMP_NUM_THREADS=1 JOBS=$threads peer lasso "$data" "$name")
+            echo "${mine% *} $theirs" >>"$work/$name.$threads"
+        done
+    done
+    for name in $peers; do
+        echo "--- $name, $threads threads, ${SUBSET:-all} of the problems fitted by it"
+        bench/ratios.sh "$work/$name.$threads"
+    done
+done
+ours --predictions "$work/predictions" --coefficients "$work/coefficients" >"$work/log"
+for name in $peers; do
+    peer compare-folds "$data" lasso "$name" "$work/predictions"
+    case $name in
+        *-tight) peer compare-objective "$data" "$name" "$work/coefficients" ;;
+    esac
+done
