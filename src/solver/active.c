@@ -29,9 +29,9 @@ static void move(double **to, double *fresh, size_t n)
 static rp_status grow(rp_active *s, size_t cap, rp_error *err)
 {
     size_t n = s->n;
-    double *a = rp_alloc(cap, cap * 8), *l = rp_alloc(cap + 1, cap * 4), *c = rp_alloc(cap, 8),
-           *w = rp_alloc(cap, 8), *q = rp_alloc(cap, 8), *sign = rp_alloc(cap, 8),
-           *x = rp_alloc(cap, 8), *y = rp_alloc(cap, 16);
+    double *a = malloc(cap * cap * 8), *l = malloc((cap + 1) * cap * 4); /* large: not zeroed */
+    double *c = rp_alloc(cap, 8), *w = rp_alloc(cap, 8), *q = rp_alloc(cap, 8),
+           *sign = rp_alloc(cap, 8), *x = rp_alloc(cap, 8), *y = rp_alloc(cap, 16);
     size_t *index = rp_alloc(cap, sizeof *index), *list = rp_alloc(cap, sizeof *list);
     unsigned char *state = rp_alloc(cap, 1);
     if (!a || !l || !c || !w || !q || !sign || !x || !y || !index || !list || !state) {
@@ -75,21 +75,15 @@ static double *row_of(const rp_active *s, size_t i)
     return s->l + i * (i + 1) / 2;
 }
 
+/* Packed rows of the factor are BLAS's packed columns of its transpose. */
 static void forward(const rp_active *s, double *x)
 {
-    for (size_t i = 0; i < s->ns; i++) {
-        const double *l = row_of(s, i);
-        x[i] = (x[i] - cblas_ddot((int)i, l, 1, x, 1)) / l[i];
-    }
+    cblas_dtpsv(CblasColMajor, CblasUpper, CblasTrans, CblasNonUnit, (int)s->ns, s->l, x, 1);
 }
 
 static void backward(const rp_active *s, double *x)
 {
-    for (size_t i = s->ns; i-- > 0;) {
-        const double *l = row_of(s, i);
-        x[i] /= l[i];
-        cblas_daxpy((int)i, -x[i], l, 1, x, 1);
-    }
+    cblas_dtpsv(CblasColMajor, CblasUpper, CblasNoTrans, CblasNonUnit, (int)s->ns, s->l, x, 1);
 }
 
 /* Element i of row l of the factor, whose elements before it are there. */
@@ -267,12 +261,12 @@ static bool exchange(rp_active *s, size_t j, double sign)
     return true;
 }
 
-void rp_active_descend(rp_active *s, double a, double b, size_t sweeps)
+void rp_active_descend(rp_active *s, double a, double b, bool guess)
 {
     s->penalty = a, s->ridge = b;
     s->stale = true;
     gradient(s);
-    for (size_t sweep = 0, same = 0; sweep < sweeps; sweep++) {
+    for (size_t sweep = 0, same = 0; sweep < (guess ? GUESSES : SWEEPS); sweep++) {
         double most = 0, moved = 0;
         bool changed = false; /* the support */
         for (size_t j = 0; j < s->n; j++) {
@@ -288,7 +282,7 @@ void rp_active_descend(rp_active *s, double a, double b, size_t sweeps)
             moved = fmax(moved, fabs(by)), most = fmax(most, fabs(w));
         }
         same = changed ? 0 : same + 1;
-        if (moved <= 1e-14 * most || (sweeps < SWEEPS && same == 2)) break;
+        if (moved <= 1e-14 * most || (guess && same == 2)) break;
     }
 }
 
@@ -320,11 +314,11 @@ void rp_active_solve(rp_active *s, double a, double b)
     if (b != s->ridge) s->stale = true;
     s->penalty = a, s->ridge = b;
     gradient(s);
-    if (violators(s, slack, &worst) > MANY + s->ns) rp_active_descend(s, a, b, GUESSES);
+    if (violators(s, slack, &worst) > MANY + s->ns) rp_active_descend(s, a, b, true);
     for (int attempt = 0; attempt < 2; attempt++) {
         if (s->stale) rebuild(s);
         if (pivot(s, slack) || exact(s, slack)) return;
         s->stale = true; /* the factor has gathered rounding errors: once more with a new one */
     }
-    rp_active_descend(s, a, b, SWEEPS);
+    rp_active_descend(s, a, b, false);
 }

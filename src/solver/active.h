@@ -41,7 +41,8 @@ rp_status rp_active_resize(rp_active *active, size_t n, rp_error *err);
 void rp_active_clear(rp_active *active);
 /* Moves w to the minimum. Columns with A_jj = 0 stay out. */
 void rp_active_solve(rp_active *active, double a, double b);
-/* The same by coordinate descent alone, at most so many sweeps: what the steps fall back on. */
-void rp_active_descend(rp_active *active, double a, double b, size_t sweeps);
+/* The same by coordinate descent alone, what the steps fall back on; with `guess` only until the
+ * support seems to be found. */
+void rp_active_descend(rp_active *active, double a, double b, bool guess);
 
 #endif

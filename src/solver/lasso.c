@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "solver/lasso_work.h"
 
-enum { FIRST = 64, ROUNDS = 100 };
+enum { FIRST = 40, ROUNDS = 100 };
 /* Error of a gradient by an f32 product, relative to |r| |z_j|: a column within this of violating
  * joins, so that f64 decides. */
 static const double BLUR = 2e-6;

@@ -130,7 +130,7 @@ static rp_status path_init(path *k, const rp_cells *cells, rp_error *err)
         status = rp_set_init(&k->inner[f], cells, k->outer->outer, (int)f, err);
         if (status || !k->inner[f].m || !k->inner[f].held) continue;
         status = held_rows(k, f, err);
-        if (!status && !(k->a[f] = rp_alloc(k->D, k->D * sizeof(float))))
+        if (!status && !(k->a[f] = malloc(k->D * k->D * sizeof(float)))) /* filled at once */
             status = rp_fail_memory(err, k->D * k->D * sizeof(float));
     }
     return status ? status : correlate(k, cells, err);

@@ -48,7 +48,7 @@ static rp_status make_room(rp_lasso_work *work, size_t parts, rp_error *err)
 {
     if (work->n <= work->cap) return RP_OK;
     size_t cap = work->n + work->n / 4, old = work->cap;
-    double *gram = rp_alloc(parts * cap, cap * sizeof *gram);
+    double *gram = malloc(parts * cap * cap * sizeof *gram); /* large, and filled at once */
     if (!gram) return rp_fail_memory(err, parts * cap * cap * sizeof *gram);
     for (size_t k = 0; k < parts; k++)
         for (size_t j = 0; j < work->old; j++)

@@ -8,7 +8,8 @@
 
 enum { BLOCK = 64 }; /* columns of a product at a time */
 
-/* Rows first..first+m-1, turned: 16 columns at a time, so that what is written stays in cache. */
+/* Rows first..first+m-1, turned in blocks of 8 rows and a cache line: rows are a power of two
+ * apart as often as not, and more of them would evict each other. */
 static rp_status read_tile(const rp_panel *c, float *tile, size_t first, size_t m, rp_error *err)
 {
     const rp_design *d = c->d;
@@ -16,10 +17,10 @@ static rp_status read_tile(const rp_panel *c, float *tile, size_t first, size_t 
     rp_status status = d->x->read(d->x->arg, tile, d->folds->row + first, m, err);
     if (status) return status;
     for (size_t j0 = 0; j0 < D; j0 += 16)
-        for (size_t j = j0; j < j0 + 16 && j < D; j++) {
-            float *to = c->x + j * n + first;
-            for (size_t i = 0; i < m; i++) to[i] = tile[i * D + j];
-        }
+        for (size_t i0 = 0; i0 < m; i0 += 8)
+            for (size_t j = j0; j < j0 + 16 && j < D; j++)
+                for (size_t i = i0; i < i0 + 8 && i < m; i++)
+                    c->x[j * n + first + i] = tile[i * D + j];
     return RP_OK;
 }
 

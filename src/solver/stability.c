@@ -8,7 +8,8 @@
 #include "base/memory.h"
 #include "base/number.h"
 
-enum { BLOCK = 64, HALVINGS = 12 };
+enum { BLOCK = 64 };
+static const double DOWN = .8, CLOSE = 1.02;
 
 typedef struct job {
     rp_stability *out;
@@ -135,33 +136,44 @@ static rp_status half_set(rp_set *set, const job *k, size_t h, rp_error *err)
 
 /* ---- penalties ---- */
 
-/* The smallest penalty at which no more than q units are selected on all rows, by halving the
- * logarithm of the range a_max .. a_max / 1000. */
+/* The next penalty to try: down from a_max, then between the last one that selected too many and
+ * the one before. NaN when it is found, or at a_max / 1000. */
+static double next_penalty(double low, double high, double most)
+{
+    if (low > 0) return high / low < CLOSE ? NAN : sqrt(low * high);
+    return high > most / 1000 ? high * DOWN : NAN;
+}
+
+/* The smallest penalty, nearly, at which no more than q units are selected on all rows. */
 static rp_status find_penalties(job *k, double q, rp_error *err)
 {
     size_t P = k->P, D = k->D;
     rp_lasso_rows rows;
-    double *low = rp_alloc(P, 8), *high = rp_alloc(P, 8);
-    rp_status status = low && high ? RP_OK : rp_fail_memory(err, P * 16);
+    double *low = rp_alloc(P, 8), *high = rp_alloc(P, 8), *most = rp_alloc(P, 8);
+    rp_status status = low && high && most ? RP_OK : rp_fail_memory(err, P * 24);
     if (!status) status = rp_lasso_rows_init(&rows, k->d, &k->all, 1, err);
     if (status) {
-        free(low), free(high);
+        free(low), free(high), free(most);
         return status;
     }
     for (size_t p = 0; p < P; p++) {
         for (size_t j = 0; j < D; j++) high[p] = fmax(high[p], fabs(k->all.c[p * D + j]));
-        high[p] /= k->o->l1_ratio, low[p] = high[p] / 1000;
+        high[p] /= k->o->l1_ratio, most[p] = high[p];
         k->begin[p].label = p;
     }
-    for (int pass = 0; pass <= HALVINGS && !status; pass++) {
-        for (size_t p = 0; p < P; p++)
-            k->begin[p].penalty = pass < HALVINGS ? sqrt(low[p] * high[p]) : high[p];
+    for (bool last = false; !last && !status;) { /* and once more at what was found */
+        last = true;
+        for (size_t p = 0; p < P; p++) {
+            double a = next_penalty(low[p], high[p], most[p]);
+            last &= isnan(a);
+            k->begin[p].penalty = isnan(a) ? high[p] : a;
+        }
         status = rp_lasso_solve(k->begin, P, &k->x, &rows, k->o->l1_ratio, k->o->host, err);
         for (size_t p = 0; p < P; p++)
             *((double)k->begin[p].units <= q ? &high[p] : &low[p]) = k->begin[p].penalty;
     }
     rp_lasso_rows_release(&rows);
-    free(low), free(high);
+    free(low), free(high), free(most);
     return status;
 }
 
