@@ -19,8 +19,8 @@ static const char about[] =
     "baseline.score (the model's score) show what needs no activations; the gain is what a layer "
     "adds to them.\n\n"
     "Finished layers are kept in OUTPUT.parts/ until the table is written: the same command goes "
-    "on where it was stopped. `mpirun -n P rankprobe probe ...` shares the layers among P "
-    "processes and writes the same bytes.";
+    "on where it was stopped. `mpirun -n P rankprobe probe ...` shares the layers (or, with "
+    "--ranks rows, the rows of each) among P processes and writes the same bytes.";
 
 static const char example[] =
     "rankprobe probe store features.tsv --protocols sound,paper-text,paper-code -o probes.tsv\n"
@@ -38,15 +38,14 @@ static const rp_opt options[] = {
     {"controls", 0, RP_OPT_FLAG, &o.controls, NULL, "the labels control.*", NULL},
     {"transfer", 0, RP_OPT_STRING, &o.transfer, "STORE",
      "a store of other pairs: adds the protocols transfer (fitted here, scored there) and "
-     "refit "
-     "(sound, there)",
+     "refit (sound, there)",
      NULL},
     {"transfer-features", 0, RP_OPT_STRING, &o.transfer_features, "FILE", "features of those pairs",
      NULL},
     {"", 0, RP_OPT_FLAG, NULL, NULL, "how", NULL},
     {"protocols", 'p', RP_OPT_STRING, &o.protocols, "LIST", "any of sound, paper-text, paper-code",
      NULL},
-    {"method", 'm', RP_OPT_STRING, &o.method, "NAME", "of sound: ridge or lasso", "ridge|lasso"},
+    {"method", 'm', RP_OPT_STRING, &o.method, "NAME", "of sound", "ridge|lasso"},
     {"penalty", 0, RP_OPT_NUMBER, &o.penalty, "A",
      "of sound: fixed penalty instead of the inner folds' choice", NULL},
     {"l1-ratio", 0, RP_OPT_NUMBER, &o.l1_ratio, "RHO",
@@ -69,8 +68,8 @@ static const rp_opt options[] = {
      "of half-samples of the queries, for --units", NULL},
     {"pfer", 0, RP_OPT_NUMBER, &o.pfer, "V", "expected false selections aimed at, for --units",
      NULL},
-    {"memory", 0, RP_OPT_BYTES, &o.memory, "SIZE", "memory for a layer; 0: 70 % of the machine's",
-     NULL},
+    {"memory", 0, RP_OPT_BYTES, &o.memory, "SIZE",
+     "memory for a layer, of all processes; 0: 80 % of the machine's", NULL},
     {"ranks", 0, RP_OPT_STRING, &o.ranks, "NAME",
      "what the processes of mpirun share: layers, or the rows of one layer at a time",
      "layers|rows"},

@@ -261,7 +261,7 @@ typedef struct rp_probe_options {
     const char *protocols; /* comma separated, default "sound"; also "paper-text", "paper-code" */
     const char *method;    /* of `sound`: "ridge" (default), "lasso" */
     double penalty;        /* of `sound`: fixed penalty; NaN: chosen by inner folds */
-    double l1_ratio;       /* of the lasso: 1 (default); below, to 0: the elastic net */
+    double l1_ratio;       /* of the lasso: 1 (default); below, above 0: the elastic net */
     size_t folds, inner;   /* 5, 5 */
     size_t bootstrap;      /* draws, default 2000 */
     size_t permutations;   /* of the labels, for p values of `sound` ridge; default 1000, 0: off */
@@ -275,7 +275,8 @@ typedef struct rp_probe_options {
     size_t stability;    /* pairs of half-samples behind `units`, default 50 */
     double pfer;         /* expected false selections that stability selection aims at, 1 */
     uint64_t seed;       /* default 1 */
-    size_t memory;       /* bytes for x and what is made of it; 0 (default): 70 % of the machine */
+    size_t memory;       /* bytes for a layer and what is made of it, of all processes; 0
+                          * (default): 80 % of the machine. Fewer threads are taken to fit */
     const char *ranks;   /* what the processes of mpirun share: "layers" (default), or the "rows" of
                           * one layer at a time, for very tall stores */
     const char *transfer; /* another store, NULL: none. Protocols `transfer`, fitted on the first

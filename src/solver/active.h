@@ -3,13 +3,14 @@
  *
  *     min over w of 1/2 w'(A + b I) w - c'w + a |w|_1
  *
- * by an active set with exact steps (feature-sign search, Lee et al. 2007): on the present support
- * and signs the minimum is a linear system, whose Cholesky factor grows and shrinks by a column; a
- * step stops where a coefficient reaches zero, which leaves; at the minimum the worst violator of
- * the optimality conditions enters. A violator that depends linearly on the support is exchanged
- * along the direction that leaves the residual as it is. The objective only falls, so it ends;
- * where rounding gets in the way coordinate descent takes over. Everything stays warm from one
- * penalty to the next, and when columns join.
+ * by an active set: on the present support and signs the minimum is a linear system, whose Cholesky
+ * factor grows and shrinks by a column. First all coefficients of the wrong sign leave and all
+ * violators of the optimality conditions enter, until there are none. Where that does not end, with
+ * exact steps (feature-sign search, Lee et al. 2007): a step stops where a coefficient reaches
+ * zero, which leaves; at the minimum the worst violator enters, and one that depends linearly on
+ * the support is exchanged along the direction that leaves the residual as it is. The objective
+ * then only falls, so it ends; where rounding gets in the way coordinate descent takes over.
+ * Everything stays warm from one penalty to the next, and when columns join.
  */
 #ifndef RP_SOLVER_ACTIVE_H
 #define RP_SOLVER_ACTIVE_H

@@ -2,10 +2,11 @@
  * A regression problem as the solvers see it: x of a layer, read by rows when they are wanted, and
  * the labels y, with the folds that the rows fall in.
  *
- * The one thing to know: x is never held as a whole. Every solver asks for tiles of it, centred and
- * scaled once over all rows in f64 (`u`); every training set then is a sum over cells, and its own
- * standardisation a shift and a factor a column (sets.h). Centring comes before any product: Gram
- * matrices of uncentred activations lose their digits to the massive units.
+ * The one thing to know: a design does not hold x. Tiles of it are read, centred and scaled over
+ * all rows in f64 (`u`); every training set then is a sum over cells, and its own standardisation a
+ * shift and a factor a column (sets.h). Only who needs all of x at once keeps it: the lasso by
+ * columns (panel.h), ridge on the kernel side a training set's rows (side.h). Centring comes before
+ * any product: Gram matrices of uncentred activations lose their digits to the massive units.
  */
 #ifndef RP_SOLVER_DESIGN_H
 #define RP_SOLVER_DESIGN_H

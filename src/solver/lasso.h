@@ -4,9 +4,10 @@
  *     min over w of (1/2m)|t - z w|^2 + a rho |w|_1 + a (1 - rho)/2 |w|^2      (scikit-learn's)
  *
  * on rows z, t standardised by each training set's own means and deviations. The one thing to know:
- * no Gram matrix of all columns is made. A label has a working set of columns, shared by its
- * training sets, on which everything is exact and in f64; one f32 product of all residuals with all
- * of x tells which columns must join, or that none must. Every answer carries its duality gap.
+ * at given penalties no Gram matrix of all columns is made. A label has a working set of columns,
+ * shared by its training sets, on which everything is exact and in f64; one f32 product of all
+ * residuals with all of x tells which columns must join, or that none must. Every answer carries
+ * its duality gap.
  */
 #ifndef RP_SOLVER_LASSO_H
 #define RP_SOLVER_LASSO_H
