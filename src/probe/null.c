@@ -136,15 +136,19 @@ typedef struct fold {
     const rp_ridge_outer *outer;
     const rp_set *set;
     rp_sband band;
-    size_t first, n, queries; /* held-out rows of the design; they are one range */
-    size_t *start;            /* [queries + 1] of a query's rows, from 0 */
-    float *row, *mean;        /* [band.n, n], [band.n, queries] */
+    size_t first, n, queries;       /* held-out rows of the design; they are one range */
+    size_t *start;                  /* [queries + 1] of a query's rows, from 0 */
+    float *row, *mean;              /* [band.n, n], [band.n, queries] */
+    float *l[RP_NULL_PENALTIES];    /* the band's factors */
+    float *left[RP_NULL_PENALTIES]; /* [band.n, queries] (A + lambda)^-1 of the query means, where
+                                     * they are fewer than the right-hand sides; not rotated */
 } fold;
 
 static void fold_release(fold *f)
 {
     rp_sband_release(&f->band);
     free(f->start), free(f->row), free(f->mean);
+    for (int k = 0; k < RP_NULL_PENALTIES; k++) free(f->l[k]), free(f->left[k]);
 }
 
 static void find_rows(fold *f)
@@ -187,6 +191,30 @@ static rp_status fill_rows(fold *f, rp_error *err)
     return status;
 }
 
+/* What all labels have in common at a penalty. */
+static rp_status prepare(fold *f, rp_error *err)
+{
+    const rp_null *s = f->s;
+    size_t n = f->band.n, Q = f->queries, cols = s->orbit[RP_QUERY].nblocks * OPTIONS;
+    float *scratch = rp_alloc(RP_BAND * Q, sizeof *scratch);
+    rp_status status = scratch ? RP_OK : rp_fail_memory(err, RP_BAND * Q * sizeof *scratch);
+    for (size_t k = 0; k < s->npenalties && !status; k++) {
+        f->l[k] = rp_alloc(2 * n * RP_BAND, sizeof *f->l[k]);
+        if (Q < cols) f->left[k] = rp_alloc(n * Q, sizeof *f->left[k]);
+        if (!f->l[k] || (Q < cols && !f->left[k]))
+            status = rp_fail_memory(err, n * (2 * RP_BAND + Q) * sizeof *f->l[k]);
+        else if (!rp_sband_factor(f->l[k], &f->band, (float)s->penalty[k]))
+            status = rp_fail(err, RP_ECOMPUTE, "permutations: not positive definite at penalty %g",
+                             s->penalty[k]);
+        if (status || !f->left[k]) continue;
+        memcpy(f->left[k], f->mean, n * Q * sizeof *f->mean);
+        rp_sband_solve(f->l[k], &f->band, f->left[k], Q);
+        rp_sband_rotate(&f->band, f->left[k], Q, false, scratch);
+    }
+    free(scratch);
+    return status;
+}
+
 static rp_status fold_init(fold *f, rp_null *s, const rp_ridge_outer *outer, rp_error *err)
 {
     *f = (fold){.s = s, .outer = outer, .set = outer->side->set};
@@ -210,20 +238,20 @@ static rp_status fold_init(fold *f, rp_null *s, const rp_ridge_outer *outer, rp_
         }
     }
     free(scratch);
-    return status;
+    return status ? status : prepare(f, err);
 }
 
 /* One label under one kind of rearrangement. */
 typedef struct trial {
     size_t m, nt, cols, *block, *train;
     double *y, *weight, *base;
-    float *r, *f, *scratch, *l, *x;
+    float *r, *f, *scratch, *x;
 } trial;
 
 static void trial_release(trial *v)
 {
     free(v->block), free(v->train), free(v->y), free(v->weight), free(v->base);
-    free(v->r), free(v->f), free(v->scratch), free(v->l), free(v->x);
+    free(v->r), free(v->f), free(v->scratch), free(v->x);
 }
 
 static rp_status trial_init(trial *v, const fold *f, int kind, rp_error *err)
@@ -235,14 +263,11 @@ static rp_status trial_init(trial *v, const fold *f, int kind, rp_error *err)
     for (size_t g = 0; v->train && g < o->nblocks; g++)
         if (o->fold[g] != f->outer->outer) v->train[v->nt++] = g;
     v->cols = v->nt * K;
-    size_t wide = m < v->cols ? m : v->cols;
     v->block = rp_alloc(m, sizeof *v->block);
     v->y = rp_alloc(K * m, 8), v->weight = rp_alloc(m, 8), v->base = rp_alloc(v->cols, 8);
     v->r = rp_alloc(n * v->cols, 4), v->f = rp_alloc(m * v->cols, 4);
-    v->x = rp_alloc(n * wide, 4), v->scratch = rp_alloc(RP_BAND * v->cols, 4);
-    v->l = rp_alloc(2 * n * RP_BAND, 4);
-    if (v->train && v->block && v->y && v->weight && v->base && v->r && v->f && v->x &&
-        v->scratch && v->l)
+    v->x = rp_alloc(n * v->cols, 4), v->scratch = rp_alloc(RP_BAND * v->cols, 4);
+    if (v->train && v->block && v->y && v->weight && v->base && v->r && v->f && v->x && v->scratch)
         return RP_OK;
     return rp_fail_memory(err, n * v->cols * 4);
 }
@@ -277,19 +302,17 @@ static void fill_sides(trial *v, const fold *f, int kind, size_t t)
     }
 }
 
-/* f [cols, m] <- predictions held' (A + lambda)^-1 r, from the side that is narrower; r was rotated
- * when that is r. */
-static bool fill_predictions(trial *v, const fold *f, const float *held, double lambda)
+/* f [cols, m] <- predictions held' (A + lambda)^-1 r; r is rotated where `left` is not there. */
+static void fill_predictions(trial *v, const fold *f, int kind, size_t k)
 {
     int n = (int)f->band.n, m = (int)v->m, cols = (int)v->cols;
-    bool rows = v->m < v->cols;
-    if (!rp_sband_factor(v->l, &f->band, (float)lambda)) return false;
-    memcpy(v->x, rows ? held : v->r, f->band.n * (rows ? v->m : v->cols) * sizeof *v->x);
-    rp_sband_solve(v->l, &f->band, v->x, rows ? v->m : v->cols);
-    if (rows) rp_sband_rotate(&f->band, v->x, v->m, false, v->scratch);
-    cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, m, cols, n, 1, rows ? v->x : held, n,
-                rows ? v->r : v->x, n, 0, v->f, m);
-    return true;
+    const float *held = kind ? f->left[k] : NULL, *x = v->r;
+    if (!held) {
+        held = kind ? f->mean : f->row, x = v->x;
+        memcpy(v->x, v->r, f->band.n * v->cols * sizeof *v->x);
+        rp_sband_solve(f->l[k], &f->band, v->x, v->cols);
+    }
+    cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, m, cols, n, 1, held, n, x, n, 0, v->f, m);
 }
 
 /* Predictions of rows, centred within their query. */
@@ -347,12 +370,10 @@ static rp_status try_penalties(trial *v, const fold *f, int kind, size_t t, rp_e
     size_t at = ((size_t)f->outer->outer * s->T + t) * s->npenalties;
     rp_orbit_part part = {v->m,  v->block, v->y, v->weight,
                           v->nt, v->train, v->f, kind ? v->base : NULL};
-    if (v->m >= v->cols) rp_sband_rotate(&f->band, v->r, v->cols, true, v->scratch);
+    if (!kind || !f->left[0]) rp_sband_rotate(&f->band, v->r, v->cols, true, v->scratch);
     for (size_t k = 0; k < s->npenalties; k++) {
         double *sse = s->error[kind] + (at + k) * 2 * s->ndraws;
-        if (!fill_predictions(v, f, kind ? f->mean : f->row, s->penalty[k]))
-            return rp_fail(err, RP_ECOMPUTE, "permutations: not positive definite at penalty %g",
-                           s->penalty[k]);
+        fill_predictions(v, f, kind, k);
         if (!kind) centre_predictions(v, f);
         rp_status status = rp_orbit_add(sse, sse + s->ndraws, &s->orbit[kind], &part, err);
         if (status) return status;

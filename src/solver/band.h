@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-#define RP_BAND 64
+#define RP_BAND 128
 
 /* n: order, the given order rounded up to a multiple of RP_BAND (rows and columns of the identity
  * are added). a [n, n] column-major: before the reduction the matrix (lower triangle), after it the

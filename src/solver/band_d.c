@@ -17,7 +17,7 @@ rp_status rp_dband_deflate(rp_dband *s, rp_error *err)
     s->v0 = rp_alloc(n * B, sizeof *s->v0);
     s->t0 = rp_alloc(B * B, sizeof *s->t0);
     if (!s->v0 || !s->t0 || !y) status = rp_fail_memory(err, 3 * n * B * sizeof *y);
-    for (size_t j = 0; j < B && !status; j++) /* 64 columns of a to begin with */
+    for (size_t j = 0; j < B && !status; j++) /* some columns of a to begin with */
         for (size_t i = 0, c = j * (n / B); i < n; i++)
             s->v0[j * n + i] = i < c ? s->a[i * n + c] : s->a[c * n + i];
     for (int k = 0; k < ITERATIONS && !status; k++) {
