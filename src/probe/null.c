@@ -9,10 +9,10 @@
 #include "probe/orbit.h"
 #include "probe/outcome.h"
 
-enum { OPTIONS = 16, FEW_FOLDS = 8 };
+enum { OPTIONS = 16, BLOCKS = 5 }; /* of a block; blocks at least */
 
-/* From a probe of few directions to one of many: half decades 5, 8 and 11 of the grid. */
-const double rp_null_penalty[RP_NULL_PENALTIES] = {316.22776601683796, 10, .31622776601683794};
+/* From a probe of few directions to one of many: half decades 4 and 8 of the grid. */
+const double rp_null_penalty[RP_NULL_PENALTIES] = {100, 1};
 
 struct rp_null {
     const rp_cells *cells;
@@ -116,7 +116,7 @@ rp_status rp_null_new(rp_null **null, const rp_cells *cells, const rp_rows *rows
         if (tested[p]) s->label[s->T++] = p;
     for (int k = 0; k < RP_NULLS && !status; k++) {
         rp_orbit_options o = {k ? RP_ORBIT_QUERY : RP_ORBIT_DOCUMENT,
-                              d->folds->nouter >= FEW_FOLDS ? 1 : 2, OPTIONS, draws};
+                              (BLOCKS + d->folds->nouter - 1) / d->folds->nouter, OPTIONS, draws};
         status = rp_orbit_init(&s->orbit[k], rows, d->folds->row, d->n, &o, err);
     }
     if (!status) status = reserve(s, d->folds->nouter, err);

@@ -18,7 +18,7 @@
 typedef struct rp_null rp_null;
 /* tested [P] which labels. cells: of a design whose folds hold out every query once (`sound`).
  * penalty: the fixed one, NaN: RP_NULL_PENALTIES. */
-#define RP_NULL_PENALTIES 3
+#define RP_NULL_PENALTIES 2
 extern const double rp_null_penalty[RP_NULL_PENALTIES];
 rp_status rp_null_new(rp_null **null, const rp_cells *cells, const rp_rows *rows,
                       const bool *tested, size_t draws, double penalty, rp_error *err);

@@ -15,6 +15,7 @@
 #include "base/error.h"
 
 #define RP_BAND 128
+#define RP_BAND_FIRST 32 /* strong directions that are split off */
 
 /* n: order, the given order rounded up to a multiple of RP_BAND (rows and columns of the identity
  * are added). a [n, n] column-major: before the reduction the matrix (lower triangle), after it the
@@ -23,7 +24,7 @@
     typedef struct name {                                                                          \
         size_t n, blocks;                                                                          \
         real *a;       /* [n, n] */                                                                \
-        real *v0, *t0; /* [n, b], [b, b] a first rotation of all rows, or NULL */                  \
+        real *v0, *t0; /* [n, FIRST], [FIRST, FIRST] a first rotation, or NULL */                  \
         real *t;       /* [blocks, b, b] the panels' triangular factors */                         \
         real *diag;    /* [blocks, b, b] B's diagonal blocks (lower) */                            \
         real *sub;     /* [blocks, b, b] B's blocks below the diagonal */                          \
@@ -43,8 +44,8 @@
 RP_BAND_DECLARE(float, rp_sband)
 RP_BAND_DECLARE(double, rp_dband)
 
-/* Rotates a, not reduced yet, so that its leading block holds nearly all of the RP_BAND largest
- * eigenvalues: subspace iteration, a QR factorisation, one similarity transformation. */
+/* Rotates a, not reduced yet, so that its leading block holds nearly all of the RP_BAND_FIRST
+ * largest eigenvalues: subspace iteration, a QR factorisation, one similarity transformation. */
 rp_status rp_dband_deflate(rp_dband *band, rp_error *err);
 /* The same in f32, reduced or not. */
 rp_status rp_sband_copy(rp_sband *to, const rp_dband *from, rp_error *err);

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-enum { B = RP_BAND };
+enum { B = RP_BAND, FIRST = RP_BAND_FIRST };
 
 void NAME(release)(BAND *s)
 {
@@ -32,34 +32,35 @@ rp_status NAME(init)(BAND *s, size_t order, rp_error *err)
     return RP_OK;
 }
 
-/* P [r, B] = V R: P becomes V, with its ones and zeros, so that products can use it as it lies; R
- * goes to sub. */
-static rp_status factor_panel(REAL *p, size_t r, size_t ld, REAL *t, REAL *sub, rp_error *err)
+/* P [r, b] = V R: P becomes V, with its ones and zeros, so that products can use it as it lies; R
+ * goes to sub [b, b]. */
+static rp_status factor_panel(REAL *p, size_t r, size_t b, size_t ld, REAL *t, REAL *sub,
+                              rp_error *err)
 {
-    lapack_int info = LAPACK(geqrt3_work)(LAPACK_COL_MAJOR, (int)r, B, p, (int)ld, t, B);
+    lapack_int info = LAPACK(geqrt3_work)(LAPACK_COL_MAJOR, (int)r, (int)b, p, (int)ld, t, (int)b);
     if (info) return rp_fail(err, RP_ECOMPUTE, "band reduction: QR failed with code %d", (int)info);
-    for (size_t j = 0; j < B; j++)
-        for (size_t i = 0; i < B; i++) {
-            sub[j * B + i] = i <= j ? p[j * ld + i] : 0;
+    for (size_t j = 0; j < b; j++)
+        for (size_t i = 0; i < b; i++) {
+            sub[j * b + i] = i <= j ? p[j * ld + i] : 0;
             if (i <= j) p[j * ld + i] = i == j;
-            if (i > j) t[j * B + i] = 0;
+            if (i > j) t[j * b + i] = 0;
         }
     return RP_OK;
 }
 
-/* a [r, r] <- Q' a Q with Q = I - V T V': a - V W' - W V', W = Y - V S / 2, Y = a V T, S = T' V' Y.
- * y, w [r, B] are scratch. */
-static void transform(REAL *a, const REAL *v, size_t rows, size_t stride, const REAL *t, REAL *y,
-                      REAL *w)
+/* a [r, r] <- Q' a Q with Q = I - V T V', V [r, b]: a - V W' - W V', W = Y - V S / 2, Y = a V T,
+ * S = T' V' Y. y, w [r, b] are scratch. */
+static void transform(REAL *a, const REAL *v, size_t rows, size_t width, size_t stride,
+                      const REAL *t, REAL *y, REAL *w)
 {
-    int r = (int)rows, ld = (int)stride;
+    int r = (int)rows, b = (int)width, ld = (int)stride;
     REAL m[B * B], q[B * B];
-    BLAS(symm)(CblasColMajor, CblasLeft, CblasLower, r, B, 1, a, ld, v, ld, 0, w, r);
-    BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, r, B, B, 1, w, r, t, B, 0, y, r);
-    BLAS(gemm)(CblasColMajor, CblasTrans, CblasNoTrans, B, B, r, 1, v, ld, y, r, 0, m, B);
-    BLAS(gemm)(CblasColMajor, CblasTrans, CblasNoTrans, B, B, B, 1, t, B, m, B, 0, q, B);
-    BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, r, B, B, (REAL)-.5, v, ld, q, B, 1, y, r);
-    BLAS(syr2k)(CblasColMajor, CblasLower, CblasNoTrans, r, B, -1, v, ld, y, r, 1, a, ld);
+    BLAS(symm)(CblasColMajor, CblasLeft, CblasLower, r, b, 1, a, ld, v, ld, 0, w, r);
+    BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, r, b, b, 1, w, r, t, b, 0, y, r);
+    BLAS(gemm)(CblasColMajor, CblasTrans, CblasNoTrans, b, b, r, 1, v, ld, y, r, 0, m, b);
+    BLAS(gemm)(CblasColMajor, CblasTrans, CblasNoTrans, b, b, b, 1, t, b, m, b, 0, q, b);
+    BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, r, b, b, (REAL)-.5, v, ld, q, b, 1, y, r);
+    BLAS(syr2k)(CblasColMajor, CblasLower, CblasNoTrans, r, b, -1, v, ld, y, r, 1, a, ld);
 }
 
 rp_status NAME(reduce)(BAND *s, rp_error *err)
@@ -74,35 +75,35 @@ rp_status NAME(reduce)(BAND *s, rp_error *err)
         if (k + 1 == s->blocks) break;
         size_t at = (k + 1) * B;
         REAL *v = s->a + k * B * n + at, *t = s->t + k * B * B;
-        status = factor_panel(v, n - at, n, t, s->sub + k * B * B, err);
-        if (!status) transform(s->a + at * n + at, v, n - at, n, t, y, y + n * B);
+        status = factor_panel(v, n - at, B, n, t, s->sub + k * B * B, err);
+        if (!status) transform(s->a + at * n + at, v, n - at, B, n, t, y, y + n * B);
     }
     free(y);
     return status;
 }
 
-/* x [m, r] <- (I - V T V') x, or its transpose; ld is of both x and V. */
-static void reflect(REAL *x, const REAL *v, const REAL *t, int m, int ld, int r, bool transposed,
-                    REAL *scratch)
+/* x [m, r] <- (I - V T V') x, or its transpose, V [m, b]; ld is of both x and V. */
+static void reflect(REAL *x, const REAL *v, const REAL *t, int m, int b, int ld, int r,
+                    bool transposed, REAL *scratch)
 {
-    BLAS(gemm)(CblasColMajor, CblasTrans, CblasNoTrans, B, r, m, 1, v, ld, x, ld, 0, scratch, B);
+    BLAS(gemm)(CblasColMajor, CblasTrans, CblasNoTrans, b, r, m, 1, v, ld, x, ld, 0, scratch, b);
     BLAS(trmm)
-    (CblasColMajor, CblasLeft, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, B,
-     r, 1, t, B, scratch, B);
-    BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, m, r, B, -1, v, ld, scratch, B, 1, x, ld);
+    (CblasColMajor, CblasLeft, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, b,
+     r, 1, t, b, scratch, b);
+    BLAS(gemm)(CblasColMajor, CblasNoTrans, CblasNoTrans, m, r, b, -1, v, ld, scratch, b, 1, x, ld);
 }
 
 void NAME(rotate)(const BAND *s, REAL *x, size_t r, bool transposed, REAL *scratch)
 {
     size_t n = s->n, panels = s->blocks - 1;
     int ld = (int)n, cols = (int)r;
-    if (s->v0 && transposed) reflect(x, s->v0, s->t0, ld, ld, cols, true, scratch);
+    if (s->v0 && transposed) reflect(x, s->v0, s->t0, ld, FIRST, ld, cols, true, scratch);
     for (size_t i = 0; i < panels; i++) {
         size_t k = transposed ? i : panels - 1 - i, at = (k + 1) * B;
-        reflect(x + at, s->a + k * B * n + at, s->t + k * B * B, (int)(n - at), ld, cols,
+        reflect(x + at, s->a + k * B * n + at, s->t + k * B * B, (int)(n - at), B, ld, cols,
                 transposed, scratch);
     }
-    if (s->v0 && !transposed) reflect(x, s->v0, s->t0, ld, ld, cols, false, scratch);
+    if (s->v0 && !transposed) reflect(x, s->v0, s->t0, ld, FIRST, ld, cols, false, scratch);
 }
 
 bool NAME(factor)(REAL *l, const BAND *s, REAL lambda)

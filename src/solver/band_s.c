@@ -22,13 +22,13 @@ rp_status rp_sband_copy(rp_sband *to, const rp_dband *from, rp_error *err)
     narrow(to->diag, from->diag, small);
     narrow(to->sub, from->sub, small);
     if (!from->v0) return RP_OK;
-    to->v0 = rp_alloc(n * B, sizeof *to->v0);
-    to->t0 = rp_alloc(B * B, sizeof *to->t0);
+    to->v0 = rp_alloc(n * FIRST, sizeof *to->v0);
+    to->t0 = rp_alloc(FIRST * FIRST, sizeof *to->t0);
     if (!to->v0 || !to->t0) {
         rp_sband_release(to);
-        return rp_fail_memory(err, n * B * sizeof *to->v0);
+        return rp_fail_memory(err, n * FIRST * sizeof *to->v0);
     }
-    narrow(to->v0, from->v0, n * B);
-    narrow(to->t0, from->t0, B * B);
+    narrow(to->v0, from->v0, n * FIRST);
+    narrow(to->t0, from->t0, FIRST * FIRST);
     return RP_OK;
 }

@@ -113,19 +113,19 @@ static void planted_labels_have_the_smallest_p_and_survive_the_correction(void *
     study_release(&s);
 }
 
-/* The observed statistic is the best R2 of three fixed penalties, each a job of its own. */
+/* The observed statistic is the best R2 of two fixed penalties, each a job of its own. */
 static void compare_first_draw(size_t width)
 {
     study s;
     rp_job job;
     rp_probe_options o;
     double best[2] = {-INFINITY, -INFINITY}, got[2];
-    static const double penalty[] = {316.22776601683796, 10, .31622776601683794};
+    static const double penalty[] = {100, 1};
     study_make(&s, 9, 1, width);
     study_run(&job, &s, &o);
     for (size_t kind = 0; kind < 2; kind++) got[kind] = rp_job_out(&job, 0, 0)->null[kind][0];
     rp_job_release(&job);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 2; i++) {
         rp_error err;
         o.penalty = penalty[i];
         assert_ok(rp_job_init(&job, &s.a.source, &o, NULL, &err), &err);
