@@ -21,9 +21,9 @@ struct rp_null {
     size_t T, *label, ndraws, npenalties;
     double penalty[RP_NULL_PENALTIES];
     rp_orbit orbit[RP_NULLS];
-    float *c[RP_NULLS];      /* [blocks, T, K, D] of y u under each option (primal) */
-    double *ysum[RP_NULLS];  /* [blocks, T, K] of y */
-    double *error[RP_NULLS]; /* [nouter, T, npenalties, 2, ndraws] sse, sst */
+    float *c[RP_NULLS];     /* [blocks, T, K, D] of y u under each option (primal) */
+    double *ysum[RP_NULLS]; /* [blocks, T, K] of y */
+    double *sums[RP_NULLS]; /* [nouter, T, npenalties, 3, ndraws] yf, yy, ff of the orbit */
 };
 
 void rp_null_free(rp_null *s)
@@ -31,7 +31,7 @@ void rp_null_free(rp_null *s)
     if (!s) return;
     for (int k = 0; k < RP_NULLS; k++) {
         rp_orbit_release(&s->orbit[k]);
-        free(s->c[k]), free(s->ysum[k]), free(s->error[k]);
+        free(s->c[k]), free(s->ysum[k]), free(s->sums[k]);
     }
     free(s->label), free(s);
 }
@@ -92,8 +92,8 @@ static rp_status reserve(rp_null *s, size_t nouter, rp_error *err)
         size_t cols = s->orbit[k].nblocks * s->T * s->orbit[k].noptions;
         if (s->primal) s->c[k] = rp_alloc(cols * D, sizeof *s->c[k]);
         s->ysum[k] = rp_alloc(cols, 8);
-        s->error[k] = rp_alloc(nouter * s->T * s->npenalties * 2 * s->ndraws, 8);
-        if ((s->primal && !s->c[k]) || !s->ysum[k] || !s->error[k])
+        s->sums[k] = rp_alloc(nouter * s->T * s->npenalties * 3 * s->ndraws, 8);
+        if ((s->primal && !s->c[k]) || !s->ysum[k] || !s->sums[k])
             return rp_fail_memory(err, cols * D * sizeof *s->c[k]);
     }
     return RP_OK;
@@ -372,10 +372,11 @@ static rp_status try_penalties(trial *v, const fold *f, int kind, size_t t, rp_e
                           v->nt, v->train, v->f, kind ? v->base : NULL};
     if (!kind || !f->left[0]) rp_sband_rotate(&f->band, v->r, v->cols, true, v->scratch);
     for (size_t k = 0; k < s->npenalties; k++) {
-        double *sse = s->error[kind] + (at + k) * 2 * s->ndraws;
+        double *sum = s->sums[kind] + (at + k) * 3 * s->ndraws;
+        rp_orbit_sums to = {sum, sum + s->ndraws, sum + 2 * s->ndraws};
         fill_predictions(v, f, kind, k);
         if (!kind) centre_predictions(v, f);
-        rp_status status = rp_orbit_add(sse, sse + s->ndraws, &s->orbit[kind], &part, err);
+        rp_status status = rp_orbit_add(&to, &s->orbit[kind], &part, err);
         if (status) return status;
     }
     return RP_OK;
@@ -421,9 +422,9 @@ rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err)
 rp_status rp_null_gather(rp_null *s, rp_error *err)
 {
     const rp_design *d = s->cells->d;
-    size_t n = d->folds->nouter * s->T * s->npenalties * 2 * s->ndraws;
+    size_t n = d->folds->nouter * s->T * s->npenalties * 3 * s->ndraws;
     rp_status status = RP_OK;
-    for (int k = 0; k < RP_NULLS && !status; k++) status = rp_design_gather(d, s->error[k], n, err);
+    for (int k = 0; k < RP_NULLS && !status; k++) status = rp_design_gather(d, s->sums[k], n, err);
     return status;
 }
 
@@ -431,16 +432,15 @@ bool rp_null_statistic(double *t, const rp_null *s, int kind, size_t p)
 {
     size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter;
     while (at < s->T && s->label[at] != p) at++;
-    double *sum = at < s->T ? rp_alloc(3 * B, sizeof *sum) : NULL;
+    double *sum = at < s->T ? rp_alloc(4 * B, sizeof *sum) : NULL, *one = sum + 3 * B;
     if (!sum) return false;
-    double *one = sum + 2 * B;
     for (size_t k = 0; k < s->npenalties; k++) {
-        memset(sum, 0, 2 * B * sizeof *sum);
+        memset(sum, 0, 3 * B * sizeof *sum);
         for (size_t o = 0; o < nouter; o++) {
-            const double *e = s->error[kind] + ((o * s->T + at) * s->npenalties + k) * 2 * B;
-            for (size_t b = 0; b < 2 * B; b++) sum[b] += e[b];
+            const double *e = s->sums[kind] + ((o * s->T + at) * s->npenalties + k) * 3 * B;
+            for (size_t b = 0; b < 3 * B; b++) sum[b] += e[b];
         }
-        rp_orbit_statistic(one, sum, sum + B, B);
+        rp_orbit_statistic(one, &(rp_orbit_sums){sum, sum + B, sum + 2 * B}, B);
         for (size_t b = 0; b < B; b++)
             if (!k || one[b] > t[b]) t[b] = one[b];
     }

@@ -4,10 +4,14 @@
  * options (orbit.h): a linear probe needs predictions of (block, option) columns only, and shares
  * the factorisations of the fit. In f32: a null needs no more.
  *
- * A penalty chosen for the observed labels would not be the one that a rearrangement would have
- * chosen, and the test conservative; choosing anew for every draw would cost the inner folds again.
- * So the statistic is the best R2 over a few penalties that do not depend on the labels - the same
- * function of every draw, hence exact. A penalty that the user fixed is the only one.
+ * The statistic of a draw is the correlation of the rearranged labels with the held-out predictions
+ * - within queries, or of the query means - at the better of two penalties. The penalties do not
+ * depend on the labels: one chosen for the observed labels is not the one that a rearrangement
+ * would have chosen, and the test conservative; choosing anew for every draw would cost the inner
+ * folds again. So it is the same function of every draw, hence exact. Correlation and not R2:
+ * shrinkage and the scale of a penalty cancel, the null is nearly normal for every label, and
+ * maxima over labels and layers compare like with like. A penalty that the user fixed is the only
+ * one.
  */
 #ifndef RP_PROBE_NULL_H
 #define RP_PROBE_NULL_H
@@ -26,8 +30,9 @@ rp_status rp_null_new(rp_null **null, const rp_cells *cells, const rp_rows *rows
 rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err);
 /* After the last outer fold: a team's parts become everybody's. */
 rp_status rp_null_gather(rp_null *null, rp_error *err);
-/* t [draws + 1] <- the statistics of label p, draw 0 the observed: the best r2_within of kind 0
- * (labels within queries), r2_between of kind 1 (whole queries). False: not tested. */
+/* t [draws + 1] <- the statistics of label p, draw 0 the observed: within queries for kind 0
+ * (labels rearranged within queries), of query means for kind 1 (whole queries). False: not tested.
+ */
 bool rp_null_statistic(double *t, const rp_null *null, int kind, size_t p);
 void rp_null_free(rp_null *null);
 

@@ -256,7 +256,10 @@ void rp_orbit_release(rp_orbit *o)
     *o = (rp_orbit){0};
 }
 
-void rp_orbit_statistic(double *t, const double *sse, const double *sst, size_t n)
+void rp_orbit_statistic(double *t, const rp_orbit_sums *sums, size_t n)
 {
-    for (size_t b = 0; b < n; b++) t[b] = sst[b] > 0 ? 1 - sse[b] / sst[b] : NAN;
+    for (size_t b = 0; b < n; b++) {
+        double yy = sums->yy[b], ff = sums->ff[b];
+        t[b] = !(yy > 0) ? NAN : ff > 0 ? sums->yf[b] / sqrt(yy * ff) : 0;
+    }
 }

@@ -77,15 +77,22 @@ typedef struct rp_orbit_part {
     const double *base; /* [nt, noptions] each block's share of the training mean, NULL: 0 */
 } rp_orbit_part;
 
+/* What the draws add up to over all folds. */
+typedef struct rp_orbit_sums {
+    double *yf, *yy, *ff; /* [ndraws] */
+} rp_orbit_sums;
+
 /* For every draw b, with k(g) = pick[b, g]:
  *
- *     y_i = y[k(block_i), i]   base = sum_g base[g, k(train_g)]   f_i = sum_g f[g, k(train_g), i]
- *     sse[b] += sum_i weight_i (y_i - base - f_i)^2    sst[b] += sum_i weight_i (y_i - base)^2
+ *     f_i = sum_g f[g, k(train_g), i]   y_i = y[k(block_i), i] - sum_g base[g, k(train_g)]
+ *     yf[b] += sum_i weight_i y_i f_i   yy[b] += sum_i weight_i y_i^2   ff[b] += sum_i weight_i
+ * f_i^2
  *
- * sse, sst [ndraws]. f is summed in f32, the rest in f64, always in the same order. */
-rp_status rp_orbit_add(double *sse, double *sst, const rp_orbit *o, const rp_orbit_part *part,
+ * f is summed in f32, the rest in f64, always in the same order. */
+rp_status rp_orbit_add(rp_orbit_sums *to, const rp_orbit *o, const rp_orbit_part *part,
                        rp_error *err);
-/* t[n] <- 1 - sse / sst, NaN where sst is 0. */
-void rp_orbit_statistic(double *t, const double *sse, const double *sst, size_t n);
+/* t [n] <- yf / sqrt(yy ff), the correlation of labels and held-out predictions: NaN where yy is 0,
+ * 0 where the predictions do not vary. */
+void rp_orbit_statistic(double *t, const rp_orbit_sums *sums, size_t n);
 
 #endif

@@ -43,19 +43,19 @@ static void load_tile(tile *t, const rp_orbit *o, const rp_orbit_part *part, con
         for (size_t i = 0; i < count; i++) t->f[c * TILE + i] = part->f[c * part->m + item[i]];
 }
 
-static void add_squares(double *sse, double *sst, const double *weight, const double *y,
-                        double base, const float *f)
+static void add_products(rp_orbit_sums *to, size_t b, const double *weight, const double *y,
+                         double base, const float *f)
 {
-    lanes error = {0}, deviation = {0};
+    lanes yf = {0}, yy = {0}, ff = {0};
     for (size_t i = 0; i < TILE; i += LANES) {
         lanes w = *(const lanes *)(weight + i), d = *(const lanes *)(y + i) - base;
-        lanes e = d - __builtin_convertvector(*(const floats *)(f + i), lanes);
-        error += w * e * e, deviation += w * d * d;
+        lanes g = __builtin_convertvector(*(const floats *)(f + i), lanes), wg = w * g;
+        yf += wg * d, yy += w * d * d, ff += wg * g;
     }
-    for (size_t l = 0; l < LANES; l++) *sse += error[l], *sst += deviation[l];
+    for (size_t l = 0; l < LANES; l++) to->yf[b] += yf[l], to->yy[b] += yy[l], to->ff[b] += ff[l];
 }
 
-static void add_tile(double *sse, double *sst, const tile *t, const double *base, const rp_orbit *o,
+static void add_tile(rp_orbit_sums *to, const tile *t, const double *base, const rp_orbit *o,
                      const rp_orbit_part *part)
 {
     for (size_t b = 0; b < o->ndraws; b++) {
@@ -66,8 +66,7 @@ static void add_tile(double *sse, double *sst, const tile *t, const double *base
             const vector *add = (const vector *)(t->f + column * TILE);
             for (size_t i = 0; i < TILE / WIDE; i++) f[i] += add[i];
         }
-        add_squares(&sse[b], &sst[b], t->weight, t->y + pick[t->block] * TILE, base[b],
-                    (const float *)f);
+        add_products(to, b, t->weight, t->y + pick[t->block] * TILE, base[b], (const float *)f);
     }
 }
 
@@ -83,7 +82,7 @@ static void sort_items(size_t *order, size_t *end, const rp_orbit *o, const rp_o
     for (size_t i = 0; i < part->m; i++) order[end[part->block[i]]++] = i;
 }
 
-rp_status rp_orbit_add(double *sse, double *sst, const rp_orbit *o, const rp_orbit_part *part,
+rp_status rp_orbit_add(rp_orbit_sums *to, const rp_orbit *o, const rp_orbit_part *part,
                        rp_error *err)
 {
     rp_status status = RP_OK;
@@ -103,7 +102,7 @@ rp_status rp_orbit_add(double *sse, double *sst, const rp_orbit *o, const rp_orb
         while (i < end[g]) {
             size_t count = end[g] - i < TILE ? end[g] - i : TILE;
             load_tile(&t, o, part, order + i, count);
-            add_tile(sse, sst, &t, base, o, part);
+            add_tile(to, &t, base, o, part);
             i += count;
         }
 done:

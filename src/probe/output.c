@@ -43,12 +43,18 @@ static double l1_ratio(const rp_job *job, const rp_plan *plan)
     return strncmp(plan->name, "paper", 5) ? job->options->l1_ratio : 1;
 }
 
+/* The R2 that predictions of this correlation have when they are scaled best. */
+static double as_r2(double correlation)
+{
+    return correlation * fabs(correlation);
+}
+
 static void write_tests(FILE *file, const rp_job *job, size_t i, size_t u, size_t p)
 {
     const rp_tested *d = rp_job_tested(job, i, RP_DOCUMENT, u, p);
     const rp_tested *q = rp_job_tested(job, i, RP_QUERY, u, p);
-    const double number[] = {d->p,        d->adjusted, d->q,      q->p,
-                             q->adjusted, q->q,        d->null97, q->null97};
+    const double number[] = {
+        d->p, d->adjusted, d->q, q->p, q->adjusted, q->q, as_r2(d->null97), as_r2(q->null97)};
     write_cells(file, number, sizeof number / sizeof *number);
 }
 

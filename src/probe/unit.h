@@ -44,8 +44,9 @@ typedef struct rp_unit_out {
     size_t draws;                        /* B + 1 */
     rp_result *result;                   /* [P] */
     double *sums;                        /* [P, Q, 4] of every query (score.h); NaN: not scored */
-    double *null[RP_NULLS]; /* [P, draws] r2_within, labels permuted within queries; r2_between,
-                             * whole queries permuted. Draw 0: the observed. NaN: not tested */
+    double *null[RP_NULLS]; /* [P, draws] correlations of labels and held-out predictions: within
+                             * queries, labels permuted within them; of query means, whole queries
+                             * permuted. Draw 0: the observed. NaN: not tested */
     float *predictions;     /* [P, N] held-out; NaN: not scored */
     double *coef;           /* [P, D] y = intercept + x coef, x as stored; fitted on all rows of */
     double *intercept;      /* [P]    the label at the median penalty */
