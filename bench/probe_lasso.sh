@@ -8,7 +8,8 @@
 # standardised with their training rows.
 # Ours is the whole command, everything counted: process, reading, standardising, fits certified by
 # their duality gap, scores, writing. Of a peer only the fits count; it is handed the standardised
-# rows in memory in the layout it likes best. That favours the peers. They are scikit-learn's Lasso
+# rows in memory in the layout it likes best. That favours the peers; a second line compares fits
+# with fits (probe_fit.c: from means and deviations to certified coefficients). They are scikit-learn's Lasso
 # (f64, and sklearn32: f32), celer, skglm and glmnet, at their default tolerances and (-tight) at
 # 1e-9 (glmnet: thresh 1e-14). THREADS ("1 2"): with 2 ours gets two threads and a peer two
 # processes that share its problems out evenly, which its users would do; BLAS has one thread.
@@ -30,6 +31,8 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 export OPENBLAS_NUM_THREADS=1
 peer() { "$python" bench/probe_peer.py "$@"; }
+fit=${BUILD:-build}/bench/probe_fit
+make -s "$fit"
 ours() {
     peer clock "$rankprobe" probe "$data/store" "$data/features.tsv" --views 'resid*' \
         --select 'mslr.*,sim.*,log.*' --method lasso --penalty .1 --no-controls --balance 0 \
@@ -46,11 +49,18 @@ for threads in ${THREADS:-1 2}; do
             mine=$(ours)
             theirs=$(OMP_NUM_THREADS=1 JOBS=$threads peer lasso "$data" "$name")
             echo "${mine% *} $theirs" >>"$work/$name.$threads"
+            echo "$("$fit" "$data/store" "$data/features.tsv" 'mslr.*,sim.*,log.*' lasso .1 \
+                "$threads") $theirs" >>"$work/$name.$threads.fit"
         done
     done
     for name in $peers; do
         echo "--- $name, $threads threads, ${SUBSET:-all} of the problems fitted by it"
         bench/ratios.sh "$work/$name.$threads"
+        awk '{ print $5 / $2, $2, $5 }' "$work/$name.$threads.fit" | sort -g | awk '
+            { ratio[NR] = $1; ours[NR] = $2; peer[NR] = $3 }
+            END { m = int((NR + 1) / 2)
+                  printf "fits alone: ours %.2f, peer %.1f s of CPU; ratio %.0f (%.0f to %.0f)\n",
+                      ours[m], peer[m], ratio[m], ratio[1], ratio[NR] }'
     done
 done
 ours --predictions "$work/predictions" --coefficients "$work/coefficients" >"$work/log"
