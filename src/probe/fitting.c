@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/comm.h"
 #include "base/memory.h"
 #include "solver/lasso.h"
 #include "solver/ridge.h"
@@ -78,7 +79,7 @@ rp_status rp_fitting_predict(double *f, const rp_fitting *k, const rp_matrix *x,
     size_t P = k->d.labels;
     const rp_plan *plan = k->in->plan;
     const double **y = rp_alloc(P, sizeof *y);
-    rp_design d = {0};
+    rp_design d = {.team = k->in->team};
     rp_cells cells = {0};
     if (!y) return rp_fail_memory(err, P * sizeof *y);
     for (size_t p = 0; p < P; p++) y[p] = k->in->labels->y[k->group->label[p]];
@@ -89,6 +90,7 @@ rp_status rp_fitting_predict(double *f, const rp_fitting *k, const rp_matrix *x,
         status =
             rp_cells_init(&cells, &d, by_ridge ? rp_ridge_primal(&d) : isnan(plan->penalty), err);
     if (!status) status = by_ridge ? ridge(f, k, &cells, err) : lasso(f, k, &cells, err);
+    if (k->in->team) status = rp_comm_agree(status, err);
     rp_cells_release(&cells);
     rp_design_release(&d);
     free(y);

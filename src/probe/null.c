@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "probe/orbit.h"
 #include "probe/outcome.h"
+#include "probe/quantile.h"
 
 enum { OPTIONS = 16, BLOCKS = 5 }; /* of a block; blocks at least */
 
@@ -428,12 +429,21 @@ rp_status rp_null_gather(rp_null *s, rp_error *err)
     return status;
 }
 
-bool rp_null_statistic(double *t, const rp_null *s, int kind, size_t p)
+/* Does a draw leave some block as it was observed? Where there is a signal it has a part of it. */
+static bool mixed(const rp_orbit *o, size_t b)
 {
-    size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter;
+    for (size_t g = 0; g < o->nblocks; g++)
+        if (!o->pick[b * o->nblocks + g]) return true;
+    return false;
+}
+
+bool rp_null_statistic(double *t, double *upper, const rp_null *s, int kind, size_t p)
+{
+    size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter, pure = 0;
     while (at < s->T && s->label[at] != p) at++;
-    double *sum = at < s->T ? rp_alloc(4 * B, sizeof *sum) : NULL, *one = sum + 3 * B;
+    double *sum = at < s->T ? rp_alloc(4 * B, sizeof *sum) : NULL;
     if (!sum) return false;
+    double *one = sum + 3 * B;
     for (size_t k = 0; k < s->npenalties; k++) {
         memset(sum, 0, 3 * B * sizeof *sum);
         for (size_t o = 0; o < nouter; o++) {
@@ -444,6 +454,9 @@ bool rp_null_statistic(double *t, const rp_null *s, int kind, size_t p)
         for (size_t b = 0; b < B; b++)
             if (!k || one[b] > t[b]) t[b] = one[b];
     }
+    for (size_t b = 1; b < B; b++)
+        if (!mixed(&s->orbit[kind], b) && isfinite(t[b])) one[pure++] = t[b];
+    *upper = pure ? rp_quantile(one, pure, .975) : NAN;
     free(sum);
     return true;
 }

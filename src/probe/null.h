@@ -33,7 +33,7 @@ rp_status rp_null_gather(rp_null *null, rp_error *err);
 /* t [draws + 1] <- the statistics of label p, draw 0 the observed: within queries for kind 0
  * (labels rearranged within queries), of query means for kind 1 (whole queries). False: not tested.
  */
-bool rp_null_statistic(double *t, const rp_null *null, int kind, size_t p);
+bool rp_null_statistic(double *t, double *upper, const rp_null *null, int kind, size_t p);
 void rp_null_free(rp_null *null);
 
 #endif

@@ -163,7 +163,7 @@ static rp_status score_gain(rp_unit_out *out, desk *k, int g, const rp_outcome *
     rp_scored rows = {v->n, v->queries, P, v->first, k->y, k->f, k->base};
     gather(k->f, oc->alone[g], v, P, oc->d->n);
     for (size_t i = 0; i < P * v->n; i++)
-        if (isnan(k->f[i])) return RP_OK; /* the baseline could not be scored everywhere */
+        if (isnan(k->f[i])) k->f[i] = 0;
     rp_score_sums(k->other, &rows);
     gather(k->f, oc->joint[g], v, P, oc->d->n);
     rp_score_sums(k->sums, &rows);
@@ -172,7 +172,10 @@ static rp_status score_gain(rp_unit_out *out, desk *k, int g, const rp_outcome *
     for (size_t p = 0; p < P && !status; p++) {
         const rp_difference *d = &k->difference[p];
         rp_result *r = &out->result[oc->group->label[p]];
-        if (r->defined) r->gain[g] = (rp_gain){d->r2, d->lo, d->hi};
+        bool whole = true; /* a baseline may be undefined where x is not */
+        for (size_t i = 0; i < v->n && whole; i++)
+            whole = !isnan(oc->alone[g][p * oc->d->n + v->at[i]]);
+        if (r->defined && whole) r->gain[g] = (rp_gain){d->r2, d->lo, d->hi};
     }
     return status;
 }
@@ -268,6 +271,8 @@ rp_status rp_curve_score(void *scorer, const rp_curve_point *point, rp_error *er
     if ((status = desk_init(&k, &v, P, err))) goto done;
     gather(k.y, oc->d->y, &v, P, n);
     gather(k.f, point->pred, &v, P, n);
+    for (size_t i = 0; i < P * v.n; i++) /* of labels that are undefined, which are not kept */
+        if (isnan(k.f[i])) k.f[i] = 0;
     gather(k.base, point->base, &v, P, n);
     rp_scored rows = {v.n, v.queries, P, v.first, k.y, k.f, k.base};
     status =

@@ -51,10 +51,17 @@ static double as_r2(double correlation)
 
 static void write_tests(FILE *file, const rp_job *job, size_t i, size_t u, size_t p)
 {
+    const rp_result *r = rp_job_result(job, i, u, p);
     const rp_tested *d = rp_job_tested(job, i, RP_DOCUMENT, u, p);
     const rp_tested *q = rp_job_tested(job, i, RP_QUERY, u, p);
-    const double number[] = {
-        d->p, d->adjusted, d->q, q->p, q->adjusted, q->q, as_r2(d->null97), as_r2(q->null97)};
+    const double number[] = {d->p,
+                             d->adjusted,
+                             d->q,
+                             q->p,
+                             q->adjusted,
+                             q->q,
+                             as_r2(r->chance[RP_DOCUMENT]),
+                             as_r2(r->chance[RP_QUERY])};
     write_cells(file, number, sizeof number / sizeof *number);
 }
 

@@ -128,6 +128,8 @@ static const struct {
     FIELD(n, COUNT),
     FIELD(queries, COUNT),
     FIELD(dead, COUNT),
+    FIELD(chance[RP_DOCUMENT], REAL),
+    FIELD(chance[RP_QUERY], REAL),
     FIELD(gain[0].value, REAL),
     FIELD(gain[0].lo, REAL),
     FIELD(gain[0].hi, REAL),

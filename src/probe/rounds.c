@@ -284,6 +284,7 @@ static rp_status fit_side(rp_unit_out *out, rounds *r, size_t u, bool other, rp_
         if (!status)
             status = rp_host_progress(job->host, "probes", r->done + i + 1,
                                       job->nunits * job->nplans, err);
+        if (r->team) status = rp_comm_agree(status, err);
     }
     for (size_t g = 0; g < RP_GAINS; g++) close_rows(&base[g]);
     close_rows(&x);

@@ -115,19 +115,30 @@ static rp_status fit_baselines(rp_fitting *k, rp_error *err)
     return status;
 }
 
+static rp_status finish(rp_fitting *k, rp_error *err)
+{
+    rp_status status = rp_outcome_score(k->out, &k->oc, k->in, err);
+    if (!status && k->out->frequency) status = fit_stability(k, err);
+    if (!status && k->out->curve) status = fit_curve(k, err);
+    return status;
+}
+
+/* In a team every step ends with an agreement: a process that fails alone, or is told to stop, must
+ * not leave the others waiting for it. */
 static rp_status fit_group(rp_fitting *k, rp_error *err)
 {
-    rp_status status = design(k, err);
+    const rp_design *d = &k->d;
+    rp_status status = rp_design_agree(d, design(k, err), err);
     if (status) return status;
     bool ridge = k->in->plan->method == RP_RIDGE;
     bool gram = (ridge ? rp_ridge_primal(&k->d) : isnan(k->in->plan->penalty)) || k->out->curve;
-    if ((status = outcome_init(&k->oc, k, err))) return status;
-    if ((status = rp_cells_init(&k->cells, &k->d, gram, err))) return status;
-    if ((status = ridge ? rp_fitting_ridge(k, err) : rp_fitting_lasso(k, err))) return status;
-    if ((status = fit_baselines(k, err))) return status;
-    if ((status = rp_outcome_score(k->out, &k->oc, k->in, err))) return status;
-    if (k->out->frequency && (status = fit_stability(k, err))) return status;
-    return k->out->curve ? fit_curve(k, err) : RP_OK;
+    status = rp_design_agree(d, outcome_init(&k->oc, k, err), err);
+    if (!status) status = rp_design_agree(d, rp_cells_init(&k->cells, &k->d, gram, err), err);
+    if (!status)
+        status =
+            rp_design_agree(d, ridge ? rp_fitting_ridge(k, err) : rp_fitting_lasso(k, err), err);
+    if (!status) status = rp_design_agree(d, fit_baselines(k, err), err);
+    return status ? status : rp_design_agree(d, finish(k, err), err);
 }
 
 rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
@@ -138,7 +149,7 @@ rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
         for (size_t i = 0; i < in->rows->n && plan->constant[p]; i++)
             out->result[p].n += isfinite(in->labels->y[p][i]) ? 1 : 0;
     for (size_t g = 0; g < plan->ngroups && !status; g++) {
-        rp_fitting k = {.out = out, .in = in, .group = &plan->group[g]};
+        rp_fitting k = {.d.team = in->team, .out = out, .in = in, .group = &plan->group[g]};
         status = fit_group(&k, err);
         fitting_release(&k);
     }

@@ -34,6 +34,8 @@ typedef struct rp_result {
     size_t n, queries; /* pairs fitted or scored, and their queries */
     size_t dead;       /* columns that hardly vary, the most of any outer fold */
     rp_gain gain[RP_GAINS];
+    double
+        chance[RP_NULLS]; /* 97.5 % quantile of the null's correlations (null.h); NaN: not tested */
     double bound; /* of expected false selections (stability selection); NaN: not asked for */
     double q;     /* units that a half-sample selects, on average */
 } rp_result;

@@ -32,7 +32,7 @@ static void keep_null(rp_fitting *k, const rp_null *null)
     for (size_t p = 0; p < k->d.labels; p++)
         for (int kind = 0; kind < RP_NULLS && !k->oc.bad[p]; kind++) {
             double *t = k->out->null[kind] + k->group->label[p] * k->out->draws;
-            rp_null_statistic(t, null, kind, p);
+            rp_null_statistic(t, &k->out->result[k->group->label[p]].chance[kind], null, kind, p);
         }
 }
 
@@ -68,7 +68,8 @@ rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
     rp_null *null = NULL;
     rp_ridge ridge = {0};
     rp_status status = RP_OK;
-    if (k->out->null[0]) {
+    /* nulls are in f32, which a penalty near nothing is beyond: no p then */
+    if (k->out->null[0] && !(plan->penalty < 1e-3)) {
         status = start_null(&null, k, err);
         o.after = rp_null_outer, o.arg = null;
     }

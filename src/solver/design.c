@@ -43,6 +43,7 @@ void rp_design_release(rp_design *d)
     *d = (rp_design){0};
 }
 
+/* What is too large to be summed is left as a constant: undefined, not an error for the others. */
 static void centre_label(rp_design *d, size_t p, const double *from)
 {
     double *y = d->y + p * d->n, sum = 0, squares = 0;
@@ -50,8 +51,13 @@ static void centre_label(rp_design *d, size_t p, const double *from)
     double mean = sum / (double)d->n;
     for (size_t i = 0; i < d->n; i++) y[i] -= mean, squares += y[i] * y[i];
     double sd = sqrt(squares / (double)d->n);
+    bool scaled = sd > 0 && (d->standardise || p < d->labels);
+    if (!isfinite(mean) || !isfinite(sd)) {
+        memset(y, 0, d->n * sizeof *y);
+        mean = 0, scaled = false;
+    }
     d->ymean[p] = mean;
-    d->yscale[p] = sd > 0 ? sd : 1;
+    d->yscale[p] = scaled ? sd : 1;
     for (size_t i = 0; i < d->n; i++) y[i] /= d->yscale[p];
 }
 

@@ -48,7 +48,7 @@ size_t rp_penalty_choose(double *cv, const double *sse, size_t n, const rp_set *
         for (size_t k = 0; k < n && (pass == 0 || best == n); k++) {
             double pooled = 0;
             for (size_t f = 0; f < folds; f++) {
-                double inv = set[f]->m ? set[f]->yinv[p] : 0;
+                double inv = set[f]->m && set[f]->held ? set[f]->yinv[p] : 0;
                 if (inv > 0) pooled += sse[f * n + k] / (inv * inv);
             }
             if (pass == 0)

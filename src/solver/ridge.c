@@ -36,8 +36,9 @@ double rp_ridge_memory(size_t rows, size_t width, size_t labels, size_t cells, s
 {
     double n = (double)rows, D = (double)width, P = (double)labels, K = (double)npenalties;
     bool primal = D <= 1.2 * n;
-    double order = primal ? D : n, gram = primal ? 8 * (double)cells * D * D : 12 * n * D;
-    double task = 8 * order * order + (order > SINGLE ? 4 * order * order : 0);
+    double order = primal ? D : n, gram = primal ? 8 * (double)cells * D * D : 0;
+    double task =
+        8 * order * order + (order > SINGLE ? 4 * order * order : 0) + (primal ? 0 : 16 * n * D);
     return gram + (double)threads * (task + 16 * (order + D) * P * K) +
            8 * P * (6 * n + 2 * D * (double)(cells + 6));
 }
@@ -166,7 +167,7 @@ static void task(rp_ridge_job *r, size_t outer, size_t inner)
     if (stopped(r) || !rp_design_mine(r->d, number)) return;
     if (inner)
         status =
-            rp_ridge_set(r, outer, inner)->m ? inner_errors(r, outer, inner - 1, &error) : RP_OK;
+            rp_ridge_set(r, outer, inner)->held ? inner_errors(r, outer, inner - 1, &error) : RP_OK;
     else if (outer < r->nouter)
         status = rp_ridge_fit_outer(r, outer, &error);
     else

@@ -145,6 +145,7 @@ rp_status rp_ridge_fit_outer(rp_ridge_job *r, size_t outer, rp_error *err)
     const rp_set *set = rp_ridge_set(r, outer, 0);
     if (!rp_ridge_held(r, outer)) return RP_OK;
     if (!set->m) { /* too few training rows */
+#pragma omp critical(rp_ridge_outer)
         for (size_t p = 0; p < r->P; p++) r->out->bad[p] = true;
         return RP_OK;
     }

@@ -157,11 +157,49 @@ static void a_layer_that_does_not_fit_is_refused_with_the_memory_that_it_needs(v
     arrays_release(&a);
 }
 
+/* Few queries leave inner folds without rows; a label may be constant in one training set. */
+static void few_queries_and_labels_that_are_rare_spoil_nothing(void **state)
+{
+    (void)state;
+    enum { FEW = 6, LONG = 60, ROWS = FEW * LONG };
+    static double y[ROWS], rare[ROWS];
+    const double *const column[] = {y, rare};
+    static const char *const name[] = {"y", "rare"};
+    static const char *const method[] = {"ridge", "lasso"};
+    arrays a;
+    rp_rng rng;
+    rp_rng_init(&rng, 4, 0);
+    arrays_make(&a, FEW, LONG, 8);
+    for (size_t i = 0; i < ROWS * 8; i++) a.made[i] = (float)rp_rng_normal(&rng);
+    for (size_t i = 0; i < ROWS; i++) {
+        y[i] = (double)a.made[i * 8] + .2 * rp_rng_normal(&rng);
+        rare[i] = i < 3;
+    }
+    for (size_t m = 0; m < 2; m++) {
+        rp_job job;
+        rp_error err;
+        rp_probe_options o;
+        rp_probe_options_init(&o);
+        o.features = arrays_features(&a, name, column, 2);
+        o.output = rp_test_path("few.tsv"), o.method = method[m], o.gains = "length";
+        o.bootstrap = 10, o.permutations = 9;
+        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
+        assert_ok(rp_job_run(&job, &err), &err);
+        const rp_result *r = arrays_result(&job, 0, "made", 0, "y");
+        assert_true(r->score.r2 > .9);
+        assert_true(r->gain[RP_GAIN_LENGTH].value > .9);
+        assert_false(arrays_result(&job, 0, "made", 0, "rare")->defined);
+        rp_job_release(&job);
+    }
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gains_are_of_a_probe_on_both_over_one_on_the_baseline),
         cmocka_unit_test(a_store_that_lacks_a_pair_or_a_layer_is_no_baseline),
+        cmocka_unit_test(few_queries_and_labels_that_are_rare_spoil_nothing),
         cmocka_unit_test(a_planted_label_is_found_with_the_r2_that_was_planted),
         cmocka_unit_test(a_layer_that_does_not_fit_is_refused_with_the_memory_that_it_needs),
     };
