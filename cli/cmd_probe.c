@@ -1,5 +1,6 @@
 /* rankprobe probe: fit probes from activations to features. */
 #include <malloc.h>
+#include <signal.h>
 
 #include "base/comm.h"
 #include "cli/cli.h"
@@ -123,6 +124,7 @@ int rp_cmd_probe(int argc, char **argv)
 {
     rp_error err = {0};
     keep_memory();
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error, after which the parts are deleted */
     rp_status status = rp_comm_init(&err);
     if (rp_comm_world()->rank) rp_cli_mute();
     int code = status ? rp_cli_finish(status, &err) : run(argc, argv);

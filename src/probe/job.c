@@ -213,6 +213,8 @@ rp_status rp_job_init(rp_job *job, const rp_source *source, const rp_probe_optio
         status = rp_labels_load(&job->labels, &job->rows, o->features, o->select, o->controls, host,
                                 err);
     if (!status) status = make_plans(job, err);
+    if (!status && (o->units || o->ksparse) && rp_job_sound(job) == SIZE_MAX)
+        status = rp_fail(err, RP_EARG, "units and k-sparse curves are of the protocol 'sound'");
     if (status) {
         rp_job_release(job);
         return status;

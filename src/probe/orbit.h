@@ -43,7 +43,7 @@ typedef enum rp_orbit_kind { RP_ORBIT_DOCUMENT, RP_ORBIT_QUERY } rp_orbit_kind;
 
 typedef struct rp_orbit_options {
     rp_orbit_kind kind;
-    size_t per_fold; /* blocks an outer fold; 2 is enough */
+    size_t per_fold; /* blocks an outer fold */
     size_t noptions; /* K, with the labels as they are: 2..65535; 16 is enough */
     size_t draws;    /* B */
 } rp_orbit_options;

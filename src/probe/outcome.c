@@ -95,7 +95,7 @@ static double median(const double *v, size_t stride, size_t n, double *mean, dou
     if (most) *most = m ? top : NAN;
     if (!m) return NAN;
     qsort(kept, m, sizeof *kept, ascending);
-    return m % 2 ? kept[m / 2] : .5 * (kept[m / 2 - 1] + kept[m / 2]);
+    return kept[m / 2]; /* of two the larger: a penalty that was fitted */
 }
 
 static void summarise(rp_result *out, const rp_outcome *oc, size_t p, const rp_score_row *score)

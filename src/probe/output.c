@@ -65,16 +65,20 @@ static void write_tests(FILE *file, const rp_job *job, size_t i, size_t u, size_
     write_cells(file, number, sizeof number / sizeof *number);
 }
 
-/* What is left of R2 when a control's, in the same unit, is taken away. */
+/* What is left of R2 when a control's, in the same unit, is taken away; a control that is worse
+ * than its mean takes nothing. */
 static void write_selectivity(FILE *file, const rp_job *job, size_t i, size_t u, size_t p)
 {
     static const char *const control[] = {"control.query_id", "control.pair", "control.token"};
     for (size_t c = 0; c < sizeof control / sizeof *control; c++) {
         size_t k = 0;
         while (k < job->labels.n && strcmp(job->labels.name[k], control[c])) k++;
-        rp_cell_write(file, k == job->labels.n ? NAN
-                                               : rp_job_result(job, i, u, p)->score.r2 -
-                                                     rp_job_result(job, i, u, k)->score.r2);
+        if (k == job->labels.n) {
+            rp_cell_write(file, NAN);
+            continue;
+        }
+        double r2 = rp_job_result(job, i, u, k)->score.r2;
+        rp_cell_write(file, rp_job_result(job, i, u, p)->score.r2 - (r2 < 0 ? 0 : r2));
     }
 }
 

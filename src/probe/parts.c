@@ -1,9 +1,12 @@
 #include "probe/parts.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,12 +35,27 @@ static rp_status make_dir(char *dir, size_t cap, bool temporary, const char *out
     return mkdtemp(dir) ? RP_OK : rp_fail_errno(err, dir);
 }
 
+static rp_status lock_dir(int *lock, const char *dir, rp_error *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return rp_fail(err, RP_EIO, "'%s': %s", dir, strerror(errno));
+    if (!flock(fd, LOCK_EX | LOCK_NB)) {
+        *lock = fd;
+        return RP_OK;
+    }
+    bool taken = errno == EWOULDBLOCK;
+    close(fd);
+    if (!taken) return RP_OK; /* a file system without locks */
+    return rp_fail(err, RP_EIO, "'%s': another process writes it", dir);
+}
+
 rp_status rp_parts_init(rp_parts *parts, const char *output, uint64_t fingerprint, rp_error *err)
 {
     char dir[PATH_MAX] = "";
     rp_status status = RP_OK;
     *parts = (rp_parts){.temporary = !is_file(output), .fingerprint = fingerprint};
     if (!rp_comm_world()->rank) status = make_dir(dir, sizeof dir, parts->temporary, output, err);
+    if (!rp_comm_world()->rank && !status) status = lock_dir(&parts->lock, dir, err);
     if ((status = rp_comm_agree(status, err))) return status;
     if ((status = rp_comm_share(dir, sizeof dir, err))) return status;
     parts->dir = strdup(dir);
@@ -71,6 +89,7 @@ void rp_parts_release(rp_parts *parts)
         if (parts->temporary) rp_parts_remove(parts);
         rmdir(parts->dir); /* where nothing is in it */
     }
+    if (parts->lock > 0) close(parts->lock);
     free(parts->dir);
     *parts = (rp_parts){0};
 }

@@ -15,6 +15,7 @@ typedef struct rp_parts {
     char *dir;
     bool temporary; /* the output is no file: the parts die with the job */
     uint64_t fingerprint;
+    int lock; /* of the first process: nobody else may work on the folder; 0: none */
 } rp_parts;
 
 /* Makes the folder (OUTPUT.parts; for an output that is no file a temporary one). Collective: the

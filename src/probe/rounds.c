@@ -372,8 +372,12 @@ static double memory_of(const rp_job *job, int threads)
     for (size_t u = 0; u < job->nunits; u++)
         for (size_t i = 0; i < job->nplans; i++) {
             const rp_rows *rows = rp_job_is_other(job, i) ? &job->other_rows : &job->rows;
-            need = fmax(need, rp_unit_memory(&job->plan[i], rows->n, job->unit[u].width,
-                                             job->labels.n, threads));
+            size_t width = job->unit[u].width;
+            double unit = rp_unit_memory(&job->plan[i], rows->n, width, job->labels.n, threads);
+            if (job->gains >> RP_GAIN_INPUT && !rp_unit_is_baseline(&job->unit[u]) &&
+                i == rp_job_sound(job)) /* a wide baseline is fitted beside the unit */
+                unit += rp_unit_memory(&job->plan[i], rows->n, 2 * width, job->labels.n, threads);
+            need = fmax(need, unit);
         }
     return need;
 }

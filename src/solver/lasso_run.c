@@ -36,7 +36,7 @@ static rp_status job_init(job *k, bool inner, rp_error *err)
     for (size_t s = 0; s < k->nsets && !status; s++) {
         /* outer folds, then their inner ones, then all rows */
         bool inside = s >= k->nouter && s + 1 < k->nsets;
-        int outer = s < k->nouter ? (int)s : -1, fold = -1;
+        int outer = s < k->nouter ? (int)s : k->nouter == 1 ? 0 : -1, fold = -1;
         if (inside) outer = (int)((s - k->nouter) / folds), fold = (int)((s - k->nouter) % folds);
         status = rp_set_init(&k->set[s], k->cells, outer, fold, err);
         for (size_t p = 0; p < k->P; p++)
@@ -121,7 +121,7 @@ static rp_status medians(job *k, rp_error *err)
             if (isfinite(k->p[o * k->P + i].penalty)) value[n++] = k->p[o * k->P + i].penalty;
         qsort(value, n, sizeof *value, by_value);
         k->p[(k->nsets - 1) * k->P + i].penalty =
-            n ? .5 * (value[(n - 1) / 2] + value[n / 2]) : NAN;
+            n ? value[n / 2] : NAN; /* of two the larger, as ridge */
     }
     free(value);
     return RP_OK;

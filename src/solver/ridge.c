@@ -75,7 +75,8 @@ static void advance(rp_ridge_job *r, size_t cost)
 static void make_set(rp_ridge_job *r, size_t outer, size_t inner)
 {
     rp_error error = {0};
-    int o = outer < r->nouter ? (int)outer : -1;
+    /* all rows; where there is one outer fold (the paper's) its training rows */
+    int o = outer < r->nouter ? (int)outer : r->nouter == 1 ? 0 : -1;
     rp_set *set = rp_ridge_set(r, outer, inner);
     rp_status status = rp_set_init(set, r->cells, o, (int)inner - 1, &error);
     if (status) fail(r, status, &error);
