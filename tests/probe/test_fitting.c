@@ -194,12 +194,45 @@ static void few_queries_and_labels_that_are_rare_spoil_nothing(void **state)
     arrays_release(&a);
 }
 
+static void one_pair_a_query_has_no_within_and_all_the_rest(void **state)
+{
+    (void)state;
+    enum { MANY = 80 };
+    static double y[MANY];
+    const double *const column[] = {y};
+    static const char *const name[] = {"y"}, *const method[] = {"ridge", "lasso"};
+    arrays a;
+    rp_rng rng;
+    rp_rng_init(&rng, 6, 0);
+    arrays_make(&a, MANY, 1, 10);
+    for (size_t i = 0; i < MANY * 10; i++) a.made[i] = (float)rp_rng_normal(&rng);
+    for (size_t i = 0; i < MANY; i++) y[i] = (double)a.made[i * 10] + .3 * rp_rng_normal(&rng);
+    for (size_t m = 0; m < 2; m++) {
+        rp_job job;
+        rp_error err;
+        rp_probe_options o;
+        rp_probe_options_init(&o);
+        o.features = arrays_features(&a, name, column, 1);
+        o.output = rp_test_path("single.tsv"), o.method = method[m], o.permutations = 99;
+        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
+        assert_ok(rp_job_run(&job, &err), &err);
+        const rp_result *r = arrays_result(&job, 0, "made", 0, "y");
+        assert_true(r->score.r2 > .8 && r->score.r2 == r->score.between);
+        assert_true(isnan(r->score.within) && isnan(r->score.tau));
+        assert_true(isnan(rp_job_tested(&job, 0, RP_DOCUMENT, 0, 0)->p));
+        if (m == 0) assert_true(rp_job_tested(&job, 0, RP_QUERY, 0, 0)->p <= .02);
+        rp_job_release(&job);
+    }
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gains_are_of_a_probe_on_both_over_one_on_the_baseline),
         cmocka_unit_test(a_store_that_lacks_a_pair_or_a_layer_is_no_baseline),
         cmocka_unit_test(few_queries_and_labels_that_are_rare_spoil_nothing),
+        cmocka_unit_test(one_pair_a_query_has_no_within_and_all_the_rest),
         cmocka_unit_test(a_planted_label_is_found_with_the_r2_that_was_planted),
         cmocka_unit_test(a_layer_that_does_not_fit_is_refused_with_the_memory_that_it_needs),
     };
