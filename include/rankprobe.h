@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-#define RP_VERSION "0.2.0"
+#define RP_VERSION "0.1.0"
 
 /* ---- errors and the host ------------------------------------------------------------------- */
 
