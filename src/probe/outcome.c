@@ -83,7 +83,8 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Median and mean over the outer folds that were fitted. */
+/* Over the outer folds that were fitted: the median (of an even number the upper of the middle
+ * two), the mean, the most. */
 static double median(const double *v, size_t stride, size_t n, double *mean, double *most)
 {
     double kept[1000], sum = 0, top = -INFINITY;
@@ -95,7 +96,7 @@ static double median(const double *v, size_t stride, size_t n, double *mean, dou
     if (most) *most = m ? top : NAN;
     if (!m) return NAN;
     qsort(kept, m, sizeof *kept, ascending);
-    return kept[m / 2]; /* of two the larger: a penalty that was fitted */
+    return kept[m / 2]; /* one of the values: a penalty that some fold was fitted at */
 }
 
 static void summarise(rp_result *out, const rp_outcome *oc, size_t p, const rp_score_row *score)
