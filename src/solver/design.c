@@ -72,9 +72,9 @@ static rp_status not_finite(const rp_design *d, const float *x, const size_t *ro
     return rp_fail(err, RP_EFORMAT, "%s: values too large to be summed", d->x->name);
 }
 
-/* A block of rows: its sum (squares NULL), or its squared deviations from the mean. */
-static rp_status block_sums(const rp_design *d, double *sum, double *squares, float *x,
-                            size_t first, size_t m, rp_error *err)
+/* A block of rows: sums of the deviations from `about`, and of their squares. */
+static rp_status block_sums(const rp_design *d, double *sum, double *squares, const double *about,
+                            float *x, size_t first, size_t m, rp_error *err)
 {
     size_t D = d->width;
     const size_t *row = d->folds->row + first;
@@ -82,29 +82,27 @@ static rp_status block_sums(const rp_design *d, double *sum, double *squares, fl
     if (status) return status;
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < D; j++) {
-            double v = (double)x[i * D + j];
-            if (squares)
-                squares[j] += (v - d->mean[j]) * (v - d->mean[j]);
-            else
-                sum[j] += v;
+            double v = (double)x[i * D + j] - about[j];
+            sum[j] += v, squares[j] += v * v;
         }
     double check = 0;
-    for (size_t j = 0; j < D; j++) check += squares ? squares[j] : sum[j];
+    for (size_t j = 0; j < D; j++) check += squares[j];
     return isfinite(check) ? RP_OK : not_finite(d, x, row, m, err);
 }
 
 enum { BLOCK = 1024 }; /* rows of a partial sum: sums do not depend on the number of threads */
 
-/* total [D] <- sums (or squared deviations) over all rows, block by block. */
-static rp_status column_sums(const rp_design *d, double *total, bool squares, rp_error *err)
+/* total [2, D] <- sums over all rows of the deviations from `about`, then of their squares. */
+static rp_status column_sums(const rp_design *d, double *total, const double *about, rp_error *err)
 {
     size_t D = d->width, n = d->n, blocks = (n + BLOCK - 1) / BLOCK, wide = 64;
     rp_status status = RP_OK;
-    double *part = rp_alloc(wide * D, sizeof *part);
-    if (!part) return rp_fail_memory(err, wide * D * sizeof *part);
+    double *part = rp_alloc(wide * D, 2 * sizeof *part);
+    if (!part) return rp_fail_memory(err, 2 * wide * D * sizeof *part);
+    memset(total, 0, 2 * D * sizeof *total);
     for (size_t b0 = 0; b0 < blocks && !status; b0 += wide) { /* 64 partial sums at a time */
         long some = (long)(blocks - b0 < wide ? blocks - b0 : wide);
-        memset(part, 0, wide * D * sizeof *part);
+        memset(part, 0, 2 * wide * D * sizeof *part);
 #pragma omp parallel for schedule(dynamic, 1)
         for (long b = 0; b < some; b++) {
             rp_error error = {0};
@@ -112,38 +110,61 @@ static rp_status column_sums(const rp_design *d, double *total, bool squares, rp
             float *x = rp_alloc(RP_TILE * D, sizeof *x);
             size_t at = (b0 + (size_t)b) * BLOCK, end = at + BLOCK < n ? at + BLOCK : n;
             rp_status s = x ? RP_OK : rp_fail_memory(&error, RP_TILE * D * sizeof *x);
-            for (double *to = part + (size_t)b * D; at < end && !s; at += RP_TILE)
-                s = block_sums(d, to, squares ? to : NULL, x, at,
-                               end - at < RP_TILE ? end - at : RP_TILE, &error);
+            for (double *to = part + (size_t)b * 2 * D; at < end && !s; at += RP_TILE)
+                s = block_sums(d, to, to + D, about, x, at, end - at < RP_TILE ? end - at : RP_TILE,
+                               &error);
             free(x);
             if (!s) continue;
 #pragma omp critical(rp_design_failed)
             if (!status) status = rp_fail(err, s, "%s", error.text);
         }
         status = rp_design_agree(d, status, err);
-        if (!status) status = rp_design_gather(d, part, (size_t)some * D, err);
+        if (!status) status = rp_design_gather(d, part, 2 * (size_t)some * D, err);
         for (long b = 0; b < some && !status; b++)
-            for (size_t j = 0; j < D; j++) total[j] += part[(size_t)b * D + j];
+            for (size_t j = 0; j < 2 * D; j++) total[j] += part[(size_t)b * 2 * D + j];
     }
     free(part);
+    return status;
+}
+
+/* Means and deviations from one pass, about the first row; from one more, about these means, where
+ * the first row is so far from the mean of a column that its deviation has lost digits. */
+static rp_status moments(rp_design *d, double *total, rp_error *err)
+{
+    size_t D = d->width;
+    float *first = rp_alloc(D, sizeof *first);
+    rp_status status = first ? RP_OK : rp_fail_memory(err, D * sizeof *first);
+    if (!status && d->n) status = d->x->read(d->x->arg, first, d->folds->row, 1, err);
+    for (size_t j = 0; j < D && !status; j++) d->mean[j] = (double)first[j];
+    free(first);
+    status = rp_design_agree(d, status, err);
+    bool far = true;
+    for (int pass = 0; pass < 2 && far && !status; pass++) {
+        status = column_sums(d, total, d->mean, err);
+        far = false;
+        for (size_t j = 0; j < D && !status; j++) {
+            double shift = total[j] / (double)d->n, square = total[D + j] / (double)d->n;
+            double var = square - shift * shift;
+            far |= var < 1e-6 * square;
+            d->mean[j] += shift;
+            d->scale[j] = var > 0 ? sqrt(var) : 0;
+        }
+    }
     return status;
 }
 
 static rp_status standardise(rp_design *d, rp_error *err)
 {
     size_t D = d->width;
-    double largest = 0;
-    rp_status status = column_sums(d, d->mean, false, err);
-    if (status) return status;
-    for (size_t j = 0; j < D; j++) d->mean[j] /= (double)d->n;
-    if ((status = column_sums(d, d->scale, true, err))) return status;
-    for (size_t j = 0; j < D; j++) {
-        d->scale[j] = sqrt(d->scale[j] / (double)d->n);
-        largest = fmax(largest, d->scale[j]);
-    }
+    double largest = 0, *total = rp_alloc(2 * D, sizeof *total);
+    rp_status status = total ? RP_OK : rp_fail_memory(err, 2 * D * sizeof *total);
+    status = rp_design_agree(d, status, err);
+    if (!status) status = moments(d, total, err);
+    free(total);
+    for (size_t j = 0; j < D; j++) largest = fmax(largest, d->scale[j]);
     for (size_t j = 0; j < D; j++) /* what is dead is left as it is */
         if (!d->standardise || !(d->scale[j] > 1e-7 * largest)) d->scale[j] = 1;
-    return RP_OK;
+    return status;
 }
 
 rp_status rp_design_init(rp_design *d, const rp_matrix *x, const rp_folds *folds,

@@ -197,31 +197,71 @@ static rp_status begin(rp_lasso_work *work, const batch *run, rp_error *err)
     return status;
 }
 
-/* Gradients outside the working set, from the product: which columns join, which problems are done.
- */
+/* |z_j' r| / m as the last product that had column j says. */
+static double gradient(const rp_lasso_state *s, size_t j)
+{
+    return fabs(((double)s->q[j] - s->set->mu[j] * s->sum) * s->set->inv[j] / (double)s->set->m);
+}
+
+/* Columns outside the working set that may violate: a gradient has moved by |z_j' dr| / m since, at
+ * most the product of the root mean squares of both (gap-safe screening has the same idea). */
+static void doubt(rp_lasso_work *work, const batch *run)
+{
+    const rp_design *d = run->x->d;
+    work->nunsure = 0;
+    for (size_t j = 0; j < d->width; j++) {
+        bool unsure = false;
+        for (size_t i = 0; i < work->nproblems && !unsure && work->at[j] < 0; i++) {
+            const rp_lasso_state *s = &work->state[i];
+            double wide = sqrt((double)d->n / (double)s->set->m);
+            double norm = wide * s->set->inv[j] * run->x->norm[j];
+            double most = s->drift * (d->standardise ? 1 : norm) + BLUR * sqrt(s->rr) * norm;
+            unsure = !s->done && !(s->q && gradient(s, j) + most <= s->l1);
+        }
+        if (unsure) work->unsure[work->nunsure++] = j;
+    }
+}
+
+/* The gradients of those. */
+static rp_status settle(rp_lasso_work *work, const batch *run, rp_error *err)
+{
+    size_t n = 0;
+    float **q = rp_alloc(work->nproblems, sizeof *q);
+    const float **r = rp_alloc(work->nproblems, sizeof *r);
+    rp_status status = q && r ? RP_OK : rp_fail_memory(err, work->nproblems * sizeof *q);
+    for (size_t i = 0; i < work->nproblems && !status; i++)
+        if (!work->state[i].done) r[n] = work->state[i].r, q[n++] = work->state[i].q;
+    if (!status && n)
+        status = rp_panel_product_some(q, run->x, r, n, work->unsure, work->nunsure, err);
+    free(q), free(r);
+    return status;
+}
+
+/* Which of the doubtful columns join, which problems are done. */
 static rp_status check(rp_lasso_work *work, const batch *run, rp_error *err)
 {
-    size_t n = run->x->d->n, D = run->x->d->width, found = 0;
+    size_t D = run->x->d->width, found = 0;
     candidate *best = rp_alloc(D, sizeof *best);
     double *score = rp_alloc(D, sizeof *score);
     rp_status status = best && score ? RP_OK : rp_fail_memory(err, D * sizeof *best);
     for (size_t i = 0; i < work->nproblems && !status; i++) {
         rp_lasso_state *s = &work->state[i];
         if (s->done) continue;
-        const float *q = run->q + (size_t)(s->r - run->r) / n * D;
-        double m = (double)s->set->m, blur = BLUR * sqrt(s->rr * (double)n / m);
+        double m = (double)s->set->m, blur = BLUR * sqrt(s->rr * (double)run->x->d->n / m);
         s->done = s->verify = true, s->outside = 0;
-        for (size_t j = 0; j < D; j++) {
+        for (size_t k = 0; k < work->nunsure; k++) {
+            size_t j = work->unsure[k];
             double inv = s->set->inv[j], unsure = blur * inv * run->x->norm[j];
-            double g = fabs(((double)q[j] - s->set->mu[j] * s->sum) * inv / m);
-            if (!(g > s->l1 - unsure) || work->at[j] >= 0) continue;
+            double g = gradient(s, j);
+            if (!(g > s->l1 - unsure)) continue;
             s->done = false, s->verify &= g <= s->l1 + unsure;
             s->outside = fmax(s->outside, g);
             score[j] = fmax(score[j], (g + unsure) / s->l1);
         }
     }
-    for (size_t j = 0; j < D && !status; j++)
-        if (score[j] > 0) best[found++] = (candidate){j, score[j]};
+    for (size_t k = 0; k < work->nunsure && !status; k++)
+        if (score[work->unsure[k]] > 0)
+            best[found++] = (candidate){work->unsure[k], score[work->unsure[k]]};
     if (found && !status) { /* as many as are there already: a cold start must not flood it */
         bool all;
         status = join(work, best, found, work->n > FIRST ? work->n : FIRST, &all, err);
@@ -231,7 +271,7 @@ static rp_status check(rp_lasso_work *work, const batch *run, rp_error *err)
     return status;
 }
 
-enum { BEGIN, SOLVE, CHECK };
+enum { BEGIN, SOLVE, DOUBT, SETTLE, CHECK };
 
 /* What happens to every label between two products. */
 static rp_status each_label(batch *run, int what, rp_error *err)
@@ -244,6 +284,8 @@ static rp_status each_label(batch *run, int what, rp_error *err)
         rp_status s = status;
         if (s) continue;
         if (what == BEGIN) s = begin(work, run, &error);
+        if (what == DOUBT) doubt(work, run);
+        if (what == SETTLE) s = settle(work, run, &error);
         if (what == CHECK) s = check(work, run, &error);
         if (what == SOLVE)
             s = rp_lasso_work_solve(work, &run->desk[omp_get_thread_num()], run->x, run->rows,
@@ -269,6 +311,25 @@ static void certify(rp_lasso_state *s, size_t label)
     s->p->gap = yy > 0 ? fmax(gap, 0) / yy : 0;
 }
 
+/* The gradients of what is in doubt: with all of x the first time, and where it is much of x. */
+static rp_status product(batch *run, rp_error *err)
+{
+    size_t doubtful = 0, D = run->x->d->width;
+    rp_status status = each_label(run, DOUBT, err);
+    for (size_t k = 0; k < run->nwork; k++)
+        for (size_t i = 0; i < run->work[k].nproblems; i++) {
+            const rp_lasso_state *s = &run->work[k].state[i];
+            if (!s->done) doubtful += s->q ? run->work[k].nunsure : D;
+        }
+    if (status || doubtful < run->open * D / 4)
+        return status ? status : each_label(run, SETTLE, err);
+    for (size_t i = 0; i < run->n; i++) {
+        rp_lasso_state *s = &run->state[i];
+        if (!s->done) s->q = run->q + (size_t)(s->r - run->r) / run->x->d->n * D, s->drift = 0;
+    }
+    return rp_panel_product(run->q, run->x, run->r, run->open, err);
+}
+
 static rp_status rounds(batch *run, const rp_host *host, rp_error *err)
 {
     rp_status status = line_up(run, err);
@@ -276,7 +337,7 @@ static rp_status rounds(batch *run, const rp_host *host, rp_error *err)
         status = each_label(run, round ? CHECK : BEGIN, err);
         if (!status) status = each_label(run, SOLVE, err);
         if (!status) status = line_up(run, err);
-        if (!status && run->open) status = rp_panel_product(run->q, run->x, run->r, run->open, err);
+        if (!status && run->open) status = product(run, err);
         if (!status) status = rp_host_progress(host, "lasso", run->n - run->open, run->n, err);
     }
     return status;

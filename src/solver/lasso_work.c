@@ -20,15 +20,16 @@ void rp_lasso_desk_release(rp_lasso_desk *k)
 rp_status rp_lasso_work_init(rp_lasso_work *work, size_t width, rp_error *err)
 {
     work->at = rp_alloc(width, sizeof *work->at);
-    if (!work->at) return rp_fail_memory(err, width * sizeof *work->at);
+    work->unsure = rp_alloc(width, sizeof *work->unsure);
+    if (!work->at || !work->unsure) return rp_fail_memory(err, width * sizeof *work->unsure);
     for (size_t j = 0; j < width; j++) work->at[j] = -1;
     return RP_OK;
 }
 
 void rp_lasso_work_release(rp_lasso_work *work)
 {
-    free(work->col), free(work->at), free(work->gram);
-    work->col = NULL, work->at = NULL, work->gram = NULL;
+    free(work->col), free(work->at), free(work->gram), free(work->unsure);
+    work->col = NULL, work->at = NULL, work->gram = NULL, work->unsure = NULL;
 }
 
 rp_status rp_lasso_work_join(rp_lasso_work *work, size_t j, rp_error *err)
@@ -222,6 +223,7 @@ static rp_status passes(rp_lasso_work *work, rp_lasso_desk *k, rp_lasso_state **
             for (size_t h = 0; h < s->p->units; h++) w[work->at[s->p->unit[h]]] = s->p->w[h];
             if (violation(s, g, w, work) <= EXACT * s->l1 || pass == PASSES - 1) {
                 double moved = hand_over(s, k->r + i * N, rows);
+                s->drift += moved;
                 s->done = s->verify && moved <= 1e-6 * sqrt(s->rr);
                 continue;
             }

@@ -13,6 +13,8 @@ typedef struct rp_lasso_state {
     bool done;          /* solved, and no column outside the working set violates */
     bool verify;        /* what joined was no violator for certain: if nothing moves it is done */
     float *r;           /* [n] residual, zero outside the set; NULL when done */
+    float *q;           /* [D] u' r, of the last product with all of u or a later one */
+    double drift;       /* how far r is from that product's at most, as a root mean square */
     double sum, rr, rt; /* of r; means of r^2 and r t */
     double most;        /* largest gradient in the working set */
     double outside;     /* and beyond it, where it is a violator */
@@ -26,6 +28,8 @@ typedef struct rp_lasso_work {
     size_t *col;           /* [n] in the order they joined */
     int *at;               /* [D] place in col, -1: not there */
     double *gram;          /* [parts, cap, cap] sums of u u' over a part */
+    size_t nunsure;        /* columns outside it that may violate, as far as is known */
+    size_t *unsure;        /* [D] ascending */
 } rp_lasso_work;
 
 /* Scratch of a thread, kept between labels. */

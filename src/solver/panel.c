@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -71,12 +72,20 @@ void rp_panel_release(rp_panel *c)
 
 void rp_panel_get(double *u, const rp_panel *c, size_t j, const size_t *row, size_t m)
 {
-    const float *x = c->x + j * c->d->n;
+    const float *restrict x = c->x + j * c->d->n;
     double mean = c->d->mean[j], by = 1 / c->d->scale[j];
     if (row)
         for (size_t i = 0; i < m; i++) u[i] = ((double)x[row[i]] - mean) * by;
     else
         for (size_t i = 0; i < m; i++) u[i] = ((double)x[i] - mean) * by;
+}
+
+/* u [n] <- column j, in f32 */
+static void centre(float *restrict u, const rp_panel *c, size_t j)
+{
+    const float *restrict x = c->x + j * c->d->n;
+    float mean = (float)c->d->mean[j], by = (float)(1 / c->d->scale[j]);
+    for (size_t i = 0; i < c->d->n; i++) u[i] = (x[i] - mean) * by;
 }
 
 rp_status rp_panel_product(float *q, const rp_panel *c, const float *r, size_t k, rp_error *err)
@@ -96,15 +105,31 @@ rp_status rp_panel_product(float *q, const rp_panel *c, const float *r, size_t k
                 status = rp_fail_memory(err, n * BLOCK * sizeof *u);
                 continue;
             }
-            for (size_t j = 0; j < some; j++) {
-                const float *x = c->x + (first + j) * n;
-                float mean = (float)d->mean[first + j], by = (float)(1 / d->scale[first + j]);
-                for (size_t i = 0; i < n; i++) u[j * n + i] = (x[i] - mean) * by;
-            }
+            for (size_t j = 0; j < some; j++) centre(u + j * n, c, first + j);
             cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)some, (int)k, (int)n, 1, u,
                         (int)n, r, (int)n, 0, q + first, (int)D);
         }
         free(u);
     }
+    return status;
+}
+
+rp_status rp_panel_product_some(float *const *q, const rp_panel *c, const float *const *r, size_t k,
+                                const size_t *column, size_t columns, rp_error *err)
+{
+    size_t n = c->d->n;
+    float *u = rp_alloc(n, BLOCK * sizeof *u), *some = rp_alloc(k, BLOCK * sizeof *some);
+    float *rows = rp_alloc(k, n * sizeof *rows);
+    rp_status status = u && some && rows ? RP_OK : rp_fail_memory(err, n * (BLOCK + k) * sizeof *u);
+    for (size_t i = 0; i < k && !status; i++) memcpy(rows + i * n, r[i], n * sizeof *rows);
+    for (size_t first = 0; first < columns && !status; first += BLOCK) {
+        size_t m = columns - first < BLOCK ? columns - first : BLOCK;
+        for (size_t j = 0; j < m; j++) centre(u + j * n, c, column[first + j]);
+        cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)m, (int)k, (int)n, 1, u, (int)n,
+                    rows, (int)n, 0, some, (int)m);
+        for (size_t i = 0; i < k; i++)
+            for (size_t j = 0; j < m; j++) q[i][column[first + j]] = some[i * m + j];
+    }
+    free(u), free(some), free(rows);
     return status;
 }

@@ -23,5 +23,9 @@ void rp_panel_get(double *u, const rp_panel *x, size_t j, const size_t *row, siz
 /* q [k, D] <- r' u for r [k, n], both f32 with the last axis fast. The error is about 3e-7 of
  * |r| |u_j|; the columns of u are centred over all rows, up to f32's rounding of their mean. */
 rp_status rp_panel_product(float *q, const rp_panel *x, const float *r, size_t k, rp_error *err);
+/* The same for some columns j: element j of q[i], for i in 0..k-1, becomes r[i]' u_j. One thread.
+ */
+rp_status rp_panel_product_some(float *const *q, const rp_panel *x, const float *const *r, size_t k,
+                                const size_t *column, size_t columns, rp_error *err);
 
 #endif
