@@ -2,6 +2,7 @@
 #ifndef RP_PROBE_FITTING_H
 #define RP_PROBE_FITTING_H
 
+#include "probe/null.h"
 #include "probe/outcome.h"
 
 typedef struct rp_fitting {
@@ -18,6 +19,11 @@ typedef struct rp_fitting {
 /* Fills oc (whose design, group and number arrays [nouter, P] are there). */
 rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err);
 rp_status rp_fitting_lasso(rp_fitting *k, rp_error *err);
+/* The permutation tests: to be made while ridge runs (rp_ridge_options.after) and kept afterwards,
+ * or by themselves. */
+rp_status rp_fitting_null_new(rp_null **null, const rp_fitting *k, rp_error *err);
+void rp_fitting_null_keep(rp_fitting *k, const rp_null *null);
+rp_status rp_fitting_null_alone(rp_fitting *k, rp_error *err);
 /* f [P, n] <- held-out predictions of the same labels from another x, by the plan's method. */
 rp_status rp_fitting_predict(double *f, const rp_fitting *k, const rp_matrix *x, rp_error *err);
 /* The same from the columns of x and the unit's own. */

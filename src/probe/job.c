@@ -344,7 +344,7 @@ rp_unit_shape rp_job_shape(const rp_job *job, size_t plan, size_t unit)
     const rp_rows *rows = other ? &job->other_rows : &job->rows;
     unsigned want = 0;
     if (o->differences && !base) want |= RP_WANT_SUMS;
-    if (o->permutations && sound && p->method == RP_RIDGE) want |= RP_WANT_NULL;
+    if (o->permutations && sound) want |= RP_WANT_NULL;
     if (o->predictions || (base && job->gains && fitted)) want |= RP_WANT_PREDICTIONS;
     if (fitted && (o->coefficients || (o->units && sound && !base) || (job->other && !other)))
         want |= RP_WANT_COEFFICIENTS;

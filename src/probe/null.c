@@ -129,6 +129,19 @@ rp_status rp_null_new(rp_null **null, const rp_cells *cells, const rp_rows *rows
     return status;
 }
 
+double rp_null_memory(size_t rows, size_t width, size_t labels, size_t draws, size_t nouter,
+                      int threads)
+{
+    double n = (double)rows, D = (double)width, T = (double)labels, K = OPTIONS;
+    double order = fmin(D, 1.5 * n), folds = (double)nouter, blocks = fmax(BLOCKS, folds);
+    double shared =
+        RP_NULLS * (blocks * T * K * D * 4 + folds * T * RP_NULL_PENALTIES * 3 * (double)draws * 8);
+    double held = n / folds, band = 2 * RP_NULL_PENALTIES * RP_BAND + RP_BAND;
+    double fold = order * (order + 2 * held + band) * 4;
+    double label = blocks * K * (2 * order + RP_BAND + held) * 4 + K * held * 8;
+    return shared + threads * (fold + label);
+}
+
 /* ---- an outer fold ---- */
 
 /* What all labels share: the band in f32, and the held-out rows and query means, rotated. */

@@ -1,5 +1,5 @@
 /*
- * The null distributions of ridge probes: every label rearranged within queries, and by whole
+ * The null distributions of a layer's probes: every label rearranged within queries, and by whole
  * queries, refitted on the outer training sets and scored on the held-out folds. By blocks and
  * options (orbit.h): a linear probe needs predictions of (block, option) columns only, and shares
  * the factorisations of the fit. In f32: a null needs no more.
@@ -10,8 +10,8 @@
  * would have chosen, and the test conservative; choosing anew for every draw would cost the inner
  * folds again. So it is the same function of every draw, hence exact. Correlation and not R2:
  * shrinkage and the scale of a penalty cancel, the null is nearly normal for every label, and
- * maxima over labels and layers compare like with like. A penalty that the user fixed is the only
- * one.
+ * maxima over labels and layers compare like with like. A penalty that the user fixed for ridge is
+ * the only one. The lasso is tested by the same statistic.
  */
 #ifndef RP_PROBE_NULL_H
 #define RP_PROBE_NULL_H
@@ -35,5 +35,8 @@ rp_status rp_null_gather(rp_null *null, rp_error *err);
  */
 bool rp_null_statistic(double *t, double *upper, const rp_null *null, int kind, size_t p);
 void rp_null_free(rp_null *null);
+/* Bytes beside ridge's own, at most. */
+double rp_null_memory(size_t rows, size_t width, size_t labels, size_t draws, size_t nouter,
+                      int threads);
 
 #endif

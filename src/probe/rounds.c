@@ -371,12 +371,12 @@ static double memory_of(const rp_job *job, int threads)
     double need = 0;
     for (size_t u = 0; u < job->nunits; u++)
         for (size_t i = 0; i < job->nplans; i++) {
-            const rp_rows *rows = rp_job_is_other(job, i) ? &job->other_rows : &job->rows;
-            size_t width = job->unit[u].width;
-            double unit = rp_unit_memory(&job->plan[i], rows->n, width, job->labels.n, threads);
+            rp_unit_shape shape = rp_job_shape(job, i, u);
+            double unit = rp_unit_memory(&job->plan[i], &shape, threads);
+            shape.want = 0, shape.width *= 2;
             if (job->gains >> RP_GAIN_INPUT && !rp_unit_is_baseline(&job->unit[u]) &&
                 i == rp_job_sound(job)) /* a wide baseline is fitted beside the unit */
-                unit += rp_unit_memory(&job->plan[i], rows->n, 2 * width, job->labels.n, threads);
+                unit += rp_unit_memory(&job->plan[i], &shape, threads);
             need = fmax(need, unit);
         }
     return need;

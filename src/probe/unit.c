@@ -131,12 +131,15 @@ static rp_status fit_group(rp_fitting *k, rp_error *err)
     rp_status status = rp_design_agree(d, design(k, err), err);
     if (status) return status;
     bool ridge = k->in->plan->method == RP_RIDGE;
-    bool gram = (ridge ? rp_ridge_primal(&k->d) : isnan(k->in->plan->penalty)) || k->out->curve;
+    bool tested = k->out->null[0] != NULL, path = isnan(k->in->plan->penalty);
+    bool gram = k->out->curve || (!ridge && path) || ((ridge || tested) && rp_ridge_primal(d));
     status = rp_design_agree(d, outcome_init(&k->oc, k, err), err);
     if (!status) status = rp_design_agree(d, rp_cells_init(&k->cells, &k->d, gram, err), err);
     if (!status)
         status =
             rp_design_agree(d, ridge ? rp_fitting_ridge(k, err) : rp_fitting_lasso(k, err), err);
+    if (!status && tested && !ridge)
+        status = rp_design_agree(d, rp_fitting_null_alone(k, err), err);
     if (!status) status = rp_design_agree(d, fit_baselines(k, err), err);
     return status ? status : rp_design_agree(d, finish(k, err), err);
 }
@@ -156,11 +159,24 @@ rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
     return status;
 }
 
-double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels, int threads)
+double rp_unit_memory(const rp_plan *plan, const rp_unit_shape *shape, int threads)
 {
-    size_t cells = plan->outer * (plan->inner ? plan->inner : 1);
-    rp_folds folds = {.n = rows, .ncells = cells, .nouter = plan->outer, .ninner = plan->inner};
-    return plan->method == RP_RIDGE
-               ? rp_ridge_memory(rows, width, labels, cells, RP_RIDGE_GRID, threads)
-               : rp_lasso_memory(rows, width, labels, &folds, isnan(plan->penalty), threads);
+    size_t cells = plan->outer * (plan->inner ? plan->inner : 1), P = shape->labels;
+    rp_folds folds = {
+        .n = shape->rows, .ncells = cells, .nouter = plan->outer, .ninner = plan->inner};
+    bool tested = shape->want & RP_WANT_NULL, path = isnan(plan->penalty);
+    double ridge = rp_ridge_memory(shape->rows, shape->width, P, cells, RP_RIDGE_GRID, threads);
+    double need = tested || plan->method == RP_RIDGE ? ridge : 0;
+    if (plan->method == RP_LASSO) {
+        double grams = path || !tested ? 0 : 8 * (double)cells * (double)shape->width;
+        need = fmax(need, rp_lasso_memory(shape->rows, shape->width, P, &folds, path, threads) +
+                              grams * (double)shape->width);
+    }
+    if (tested)
+        need += rp_null_memory(shape->rows, shape->width, P, shape->draws, plan->outer, threads);
+    if (shape->want & RP_WANT_CURVE)
+        need = fmax(
+            need, 8 * (double)cells * (double)shape->width * (double)shape->width +
+                      rp_sparse_memory(shape->rows, shape->width, P, plan->outer, (size_t)threads));
+    return need;
 }

@@ -99,7 +99,7 @@ typedef struct rp_unit_in {
 
 /* Fills every array of *out (from rp_unit_out_init) that is there. */
 rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err);
-/* Bytes rp_unit_fit needs with so many threads, roughly. */
-double rp_unit_memory(const rp_plan *plan, size_t rows, size_t width, size_t labels, int threads);
+/* Bytes rp_unit_fit needs with so many threads, roughly, for arrays of this shape. */
+double rp_unit_memory(const rp_plan *plan, const rp_unit_shape *shape, int threads);
 
 #endif

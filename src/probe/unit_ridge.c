@@ -1,40 +1,11 @@
-/* Ridge of a group of labels, with its nulls and gains, as an outcome. */
+/* Ridge of a group of labels, with its gains, as an outcome. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "probe/fitting.h"
-#include "probe/null.h"
 #include "solver/ridge.h"
-
-static bool *tested_labels(const rp_fitting *k)
-{
-    size_t P = k->d.labels;
-    bool *tested = rp_alloc(P, sizeof *tested);
-    for (size_t p = 0; tested && p < P; p++)
-        tested[p] = !rp_label_is_control(k->in->labels->name[k->group->label[p]]);
-    return tested;
-}
-
-static rp_status start_null(rp_null **null, const rp_fitting *k, rp_error *err)
-{
-    bool *tested = tested_labels(k);
-    if (!tested) return rp_fail_memory(err, k->d.labels);
-    rp_status status = rp_null_new(null, &k->cells, k->in->rows, tested, k->out->draws - 1,
-                                   k->in->plan->penalty, err);
-    free(tested);
-    return status;
-}
-
-static void keep_null(rp_fitting *k, const rp_null *null)
-{
-    for (size_t p = 0; p < k->d.labels; p++)
-        for (int kind = 0; kind < RP_NULLS && !k->oc.bad[p]; kind++) {
-            double *t = k->out->null[kind] + k->group->label[p] * k->out->draws;
-            rp_null_statistic(t, &k->out->result[k->group->label[p]].chance[kind], null, kind, p);
-        }
-}
 
 /* Takes what the solver found; the arrays change hands. */
 static void take_ridge(rp_fitting *k, rp_ridge *r)
@@ -70,7 +41,7 @@ rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
     rp_status status = RP_OK;
     /* nulls are in f32, which a penalty near nothing is beyond: no p then */
     if (k->out->null[0] && !(plan->penalty < 1e-3)) {
-        status = start_null(&null, k, err);
+        status = rp_fitting_null_new(&null, k, err);
         o.after = rp_null_outer, o.arg = null;
     }
     status = rp_design_agree(&k->d, status, err);
@@ -78,7 +49,7 @@ rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
     if (!status && null) status = rp_null_gather(null, err);
     if (!status) {
         take_ridge(k, &ridge);
-        if (null) keep_null(k, null);
+        if (null) rp_fitting_null_keep(k, null);
     }
     rp_ridge_release(&ridge);
     rp_null_free(null);

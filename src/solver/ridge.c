@@ -299,7 +299,7 @@ rp_status rp_ridge_run(rp_ridge *ridge, const rp_cells *cells, const rp_ridge_op
                       .d = d,
                       .primal = rp_ridge_primal(d),
                       .nouter = d->folds->nouter,
-                      .inner = d->folds->ninner,
+                      .inner = o->outer_only ? 0 : d->folds->ninner,
                       .P = d->labels,
                       .K = o->npenalties};
     if (o->npenalties < 1 || o->npenalties > 64)

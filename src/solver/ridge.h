@@ -30,6 +30,7 @@ typedef struct rp_ridge_options {
     size_t npenalties;
     const double *penalty; /* [npenalties] descending; with one value nothing is chosen */
     bool per_row;          /* divided by the number of training rows (scikit-learn's alpha) */
+    bool outer_only;       /* no inner sets, though there are inner folds; cv is NaN then */
     bool all;              /* also fitted on all rows, at the median of the chosen penalties */
     rp_joints joints;      /* extras to be joined with x, each choosing penalties of its own */
     void *arg;

@@ -157,6 +157,10 @@ static void processes_share_the_layers_and_write_the_same_bytes(void **state)
     assert_same("one", "three");
     assert_int_equal(probe(NULL, MPIRUN "-n 3 ", "rows", " --ranks rows"), 0);
     assert_same("one", "rows");
+    assert_int_equal(probe(NULL, "", "lasso", " --method lasso"), 0);
+    assert_int_equal(probe(NULL, MPIRUN "-n 3 ", "lasso2", " --method lasso --ranks rows"), 0);
+    assert_same("lasso", "lasso2");
+    assert_int_equal(rp_test_command(NULL, NULL, "grep -q 'sound.*0.047619' $TMP/lasso.tsv"), 0);
     /* An error is told once, by the first process. */
     int code = rp_test_command(NULL, &err,
                                MPIRUN "-n 3 $RANKPROBE probe $TMP/store $TMP/features.tsv "

@@ -226,6 +226,61 @@ static void one_pair_a_query_has_no_within_and_all_the_rest(void **state)
     arrays_release(&a);
 }
 
+/* Labels of a layer that is noise but for a unit, and of one that is all noise. */
+static void a_layer_is_tested_alike_whatever_the_method(void **state)
+{
+    (void)state;
+    static double y[N], noise[N];
+    const double *const column[] = {y, noise};
+    static const char *const name[] = {"y", "noise"};
+    static const struct {
+        const char *method;
+        double penalty;
+    } as[] = {{"ridge", NAN}, {"lasso", NAN}, {"lasso", .1}};
+    arrays a;
+    rp_job job[3];
+    rp_error err;
+    rp_rng rng;
+    make(&a, y);
+    rp_rng_init(&rng, 4, 0);
+    for (size_t i = 0; i < N; i++) noise[i] = rp_rng_normal(&rng);
+    for (size_t m = 0; m < 3; m++) {
+        rp_probe_options o;
+        rp_probe_options_init(&o);
+        o.features = arrays_features(&a, name, column, 2);
+        static const char *const output[] = {"alike.0", "alike.1", "alike.2"};
+        o.output = rp_test_path(output[m]), o.gains = "", o.bootstrap = 50;
+        o.method = as[m].method, o.penalty = as[m].penalty, o.permutations = 199;
+        assert_ok(rp_job_init(&job[m], &a.source, &o, NULL, &err), &err);
+        assert_ok(rp_job_run(&job[m], &err), &err);
+    }
+    for (size_t kind = 0; kind < RP_NULLS; kind++)
+        for (size_t u = 0; u < job[0].nunits; u++)
+            for (size_t p = 0; p < job[0].labels.n; p++) {
+                const double *want = &rp_job_tested(&job[0], 0, kind, u, p)->p;
+                bool control = rp_label_is_control(job[0].labels.name[p]);
+                assert_true(isnan(*want) == control);
+                assert_memory_equal(&rp_job_tested(&job[1], 0, kind, u, p)->p, want,
+                                    sizeof(rp_tested));
+                if (control) continue;
+                /* a fixed penalty has no inner folds: its sums are of larger cells */
+                const rp_tested *fixed = rp_job_tested(&job[2], 0, kind, u, p);
+                assert_true(fabs(fixed->p - want[0]) < 1.5 / 200);
+                assert_close(&fixed->null95, want + 3, 2, 1e-4, 1e-6);
+                assert_close(&rp_job_result(&job[2], 0, u, p)->chance[kind],
+                             &rp_job_result(&job[0], 0, u, p)->chance[kind], 1, 1e-4, 1e-6);
+            }
+    for (size_t u = 0; u < job[1].nunits; u++)
+        for (size_t p = 0; p < job[1].labels.n; p++) {
+            const rp_tested *t = rp_job_tested(&job[1], 0, RP_DOCUMENT, u, p);
+            if (strcmp(job[1].unit[u].name, "made")) continue;
+            if (!strcmp(job[1].labels.name[p], "y")) assert_true(t->p == 1. / 200);
+            if (!strcmp(job[1].labels.name[p], "noise")) assert_true(t->p > .01);
+        }
+    for (size_t m = 0; m < 3; m++) rp_job_release(&job[m]);
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_store_that_lacks_a_pair_or_a_layer_is_no_baseline),
         cmocka_unit_test(few_queries_and_labels_that_are_rare_spoil_nothing),
         cmocka_unit_test(one_pair_a_query_has_no_within_and_all_the_rest),
+        cmocka_unit_test(a_layer_is_tested_alike_whatever_the_method),
         cmocka_unit_test(a_planted_label_is_found_with_the_r2_that_was_planted),
         cmocka_unit_test(a_layer_that_does_not_fit_is_refused_with_the_memory_that_it_needs),
     };

@@ -143,7 +143,8 @@ static void the_table_has_a_row_for_every_feature_layer_and_protocol(void **stat
     arrays_release(&a);
 }
 
-/* x says which query a pair belongs to and nothing else: a one-hot code, blurred. */
+/* x says which query a pair belongs to and nothing else: a one-hot code, blurred; large, as
+ * activations are beside the published penalty of 10. */
 static void leaky(arrays *a, double *y[2], size_t nq, size_t m)
 {
     rp_rng rng;
@@ -153,7 +154,7 @@ static void leaky(arrays *a, double *y[2], size_t nq, size_t m)
     assert_true(y[0] && y[1]);
     for (size_t i = 0; i < nq * m; i++) {
         for (size_t j = 0; j < nq; j++)
-            a->made[i * nq + j] = (float)((double)(i / m == j) + .02 * rp_rng_normal(&rng));
+            a->made[i * nq + j] = (float)(30 * ((double)(i / m == j) + .02 * rp_rng_normal(&rng)));
         y[0][i] = sin((double)(i / m) * 12.9898) * 4; /* constant within a query */
         y[1][i] = rp_rng_normal(&rng);
     }
@@ -175,8 +176,8 @@ static void the_query_id_control_sees_the_leak_of_a_random_split_only(void **sta
     run(&job, &a, &o);
     static const char *const label[] = {"control.query_id", "constant"};
     for (size_t k = 0; k < 2; k++) {
-        assert_true(arrays_result(&job, 0, "made", 0, label[k])->score.r2 < .1);
-        assert_true(arrays_result(&job, 2, "made", 0, label[k])->score.r2 > .5);
+        assert_true(fabs(arrays_result(&job, 0, "made", 0, label[k])->score.r2) < .1);
+        assert_true(arrays_result(&job, 2, "made", 0, label[k])->score.r2 > .97);
         assert_true(isnan(arrays_result(&job, 0, "made", 0, label[k])->score.within));
         double eta2 = arrays_result(&job, 0, "made", 0, label[k])->eta2, one = 1;
         assert_close(&eta2, &one, 1, 1e-12, 0);
