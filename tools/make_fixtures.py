@@ -2,7 +2,7 @@
 """Makes the golden files under tests/golden/ again, from the reference implementations.
 
 Run by hand, where Python has what the scripts import (transformers, tokenizers, torch, scikit-learn,
-rank_bm25, pytrec-eval-terrier); neither the build nor the tests need it. Without arguments every
+rank_bm25, pytrec-eval-terrier; Rscript with glmnet); neither the build nor the tests need it. Without arguments every
 script of tools/fixtures/ runs; with arguments the named ones do:
 
     python3 tools/make_fixtures.py data probe

@@ -65,6 +65,59 @@ static void coefficients_and_support_are_scikit_learns_where_they_are_unique(voi
     rp_safetensors_free(st);
 }
 
+/* glmnet's coefficients as a solution of ours, for its objective. */
+static void of_glmnet(rp_lasso_problem *g, const rp_safetensors *st, const char *design, size_t at,
+                      size_t label, size_t width, double penalty)
+{
+    *g = (rp_lasso_problem){.label = label, .penalty = penalty};
+    g->unit = rp_alloc(width, sizeof *g->unit), g->w = rp_alloc(width, sizeof *g->w);
+    assert_true(g->unit && g->w);
+    for (size_t j = 0; j < width; j++) {
+        double w = golden_at(st, design, "w", (label * 12 + at) * width + j);
+        if (w != 0) g->unit[g->units] = j, g->w[g->units++] = w;
+    }
+}
+
+static void objective_and_support_are_glmnets(void **state)
+{
+    (void)state;
+    static const char *const made[] = {"plain", "wild", "wide", "twins"};
+    rp_safetensors *st, *glmnet;
+    rp_error err;
+    assert_ok(rp_safetensors_open(&st, rp_test_golden("solver/lasso.safetensors"), &err), &err);
+    assert_ok(rp_safetensors_open(&glmnet, rp_test_golden("solver/lasso_glmnet.safetensors"), &err),
+              &err);
+    for (size_t i = 0; i < 4; i++) {
+        problem p;
+        rp_set set;
+        rp_lasso_problem l[3] = {0}, g;
+        problem_golden(&p, st, made[i]);
+        problem_ready(&p, 1, 0, false);
+        assert_ok(rp_set_init(&set, &p.cells, -1, -1, &err), &err);
+        for (size_t at = 0; at < 12; at++) {
+            double ratio = ratios[at / 4], ours, theirs;
+            problem_solve(&p, l, &set, penalties[at % 4], ratio);
+            for (size_t k = 0; k < 3; k++) {
+                of_glmnet(&g, glmnet, made[i], at, k, p.width, penalties[at % 4]);
+                problem_violation(&p, &l[k], &set, ratio, &ours);
+                problem_violation(&p, &g, &set, ratio, &theirs);
+                assert_true(ours <= theirs * (1 + 1e-12));
+                assert_true(ours >= theirs * (1 - 1e-6));
+                if (i < 3) { /* of twins any is right */
+                    assert_int_equal(l[k].units, g.units);
+                    assert_memory_equal(l[k].unit, g.unit, g.units * sizeof *g.unit);
+                    assert_close(l[k].w, g.w, g.units, 1e-6, 1e-7);
+                }
+                rp_lasso_problem_release(&g);
+            }
+        }
+        for (size_t k = 0; k < 3; k++) rp_lasso_problem_release(&l[k]);
+        rp_set_release(&set);
+        problem_release(&p);
+    }
+    rp_safetensors_free(st), rp_safetensors_free(glmnet);
+}
+
 static void the_optimality_conditions_hold_on_nasty_designs(void **state)
 {
     (void)state;
@@ -220,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_objective_is_scikit_learns_at_its_tightest_tolerance),
         cmocka_unit_test(coefficients_and_support_are_scikit_learns_where_they_are_unique),
+        cmocka_unit_test(objective_and_support_are_glmnets),
         cmocka_unit_test(the_optimality_conditions_hold_on_nasty_designs),
         cmocka_unit_test(at_the_largest_penalty_every_coefficient_is_exactly_zero),
         cmocka_unit_test(a_planted_support_is_found_among_noise),
