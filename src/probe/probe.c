@@ -1,5 +1,6 @@
 /* rp_probe: the job of job.h on an activation store. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,23 +33,34 @@ void rp_probe_options_init(rp_probe_options *o)
                             .output = "-"};
 }
 
-static rp_status read_rows(void *arg, float *x, size_t view, size_t layer, const size_t *row,
-                           size_t n, rp_error *err)
-{
-    return rp_store_read_rows(arg, x, view, layer, row, n, err);
-}
-
-static void forget(void *arg, size_t view, size_t layer)
-{
-    rp_store_forget(arg, view, layer);
-}
+/* Bytes of a layer, as f32, after which its pages are given back: x may be larger than memory. */
+#define RESIDENT ((size_t)256 << 20)
 
 /* A store as a source. */
 typedef struct opened {
     rp_store *store;
     rp_source source;
     char manifest[RP_STORE_PATH];
+    _Atomic(size_t) resident; /* bytes read since pages were given back */
 } opened;
+
+static rp_status read_rows(void *arg, float *x, size_t view, size_t layer, const size_t *row,
+                           size_t n, rp_error *err)
+{
+    opened *o = arg;
+    size_t bytes = n * o->source.view[view].width * sizeof *x;
+    rp_status status = rp_store_read_rows(o->store, x, view, layer, row, n, err);
+    if (atomic_fetch_add(&o->resident, bytes) + bytes >= RESIDENT) {
+        atomic_store(&o->resident, 0);
+        rp_store_forget(o->store, view, layer);
+    }
+    return status;
+}
+
+static void forget(void *arg, size_t view, size_t layer)
+{
+    rp_store_forget(((opened *)arg)->store, view, layer);
+}
 
 static void opened_release(opened *o)
 {
@@ -65,7 +77,7 @@ static rp_status opened_init(opened *o, const char *dir, rp_error *err)
     *source = (rp_source){.n = rp_store_rows(o->store),
                           .nviews = rp_store_views(o->store),
                           .view = view,
-                          .arg = o->store,
+                          .arg = o,
                           .read = read_rows,
                           .forget = forget};
     source->row = source->n ? rp_store_row_at(o->store, 0) : NULL; /* rows are contiguous */
