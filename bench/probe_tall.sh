@@ -25,5 +25,5 @@ awk -v rows="$rows" -v width="$width" '/^MemTotal/ {
 "$rankprobe" probe "$dir/store" "$dir/features.tsv" --permutations 0 -o "$dir/probes.tsv"
 grep -v '^#' "$dir/probes.tsv" | cut -f 1,2,5,10,13 | grep -E '^feature|resid'
 "$rankprobe" probe "$dir/store" "$dir/features.tsv" --method lasso --permutations 0 \
-    -o "$dir/lasso.tsv" && echo "the lasso fitted" || true
+    -o "$dir/lasso.tsv" || true
 [ -n "${KEEP:-}" ] || rm -rf "$dir/store"
