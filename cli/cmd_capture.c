@@ -19,6 +19,7 @@ int rp_cmd_capture(int argc, char **argv)
     rp_capture_options_init(&o);
     rp_opt_list views = {{"resid_post.all.mean"}, 1};
     bool score = true;
+    bool share = true;
     const rp_opt options[] = {
         RP_OPT_PAIRS(o),
         RP_OPT_TEMPLATE(o.template_),
@@ -32,7 +33,7 @@ int rp_cmd_capture(int argc, char **argv)
         {"dtype", 0, RP_OPT_STRING, &o.dtype, "NAME",
          "how activations are kept; the error of the worst column is told", "f32|f16|bf16|i8"},
         {"shard-rows", 0, RP_OPT_SIZE, &o.shard_rows, "N", "pairs in one file of the store", NULL},
-        {"memory", 0, RP_OPT_BYTES, &o.memory, "BYTES", "memory for activations", NULL},
+        RP_OPT_RUNNING(o, share),
         {0},
     };
     const rp_usage usage = {
@@ -53,6 +54,7 @@ int rp_cmd_capture(int argc, char **argv)
     o.views = views.item;
     o.nviews = views.n;
     o.no_score = !score;
+    o.no_share = !share;
     o.threads = rp_cli_threads();
     return rp_cli_finish(rp_capture(&o, rp_cli_host(), &err), &err);
 }

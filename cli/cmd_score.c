@@ -16,6 +16,7 @@ int rp_cmd_score(int argc, char **argv)
     int n, code;
 
     rp_score_options_init(&o);
+    bool share = true;
     const rp_opt options[] = {
         RP_OPT_PAIRS(o),
         RP_OPT_TEMPLATE(o.template_),
@@ -23,7 +24,7 @@ int rp_cmd_score(int argc, char **argv)
         {"output", 'o', RP_OPT_STRING, &o.output, "FILE", "the reranked run; - is standard output",
          NULL},
         {"tag", 0, RP_OPT_STRING, &o.tag, "NAME", "last column of the run", NULL},
-        {"memory", 0, RP_OPT_BYTES, &o.memory, "BYTES", "memory for the model's activations", NULL},
+        RP_OPT_RUNNING(o, share),
         {0},
     };
     const rp_usage usage = {
@@ -39,6 +40,7 @@ int rp_cmd_score(int argc, char **argv)
     if (code >= 0) return code;
     if (!o.model) return rp_cli_usage("--model is required");
     if (!o.in.run) return rp_cli_usage("--run is required");
+    o.no_share = !share;
     o.threads = rp_cli_threads();
     return rp_cli_finish(rp_score(&o, rp_cli_host(), &err), &err);
 }

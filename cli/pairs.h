@@ -41,6 +41,17 @@
     {"max-query", 0, RP_OPT_SIZE, &(t).max_query, "N", "tokens of the query at most", NULL}, \
     {"max-passage", 0, RP_OPT_SIZE, &(t).max_passage, "N", "tokens of the passage at most", NULL}
 
+/* o: options with memory, compute; share: bool, true */
+#define RP_OPT_RUNNING(o, share) \
+    {"", 0, RP_OPT_FLAG, NULL, NULL, "how the model runs", NULL}, \
+    {"memory", 0, RP_OPT_BYTES, &(o).memory, "BYTES", "for weights in compute form and activations", \
+     NULL}, \
+    {"compute", 0, RP_OPT_STRING, &(o).compute, "NAME", \
+     "in what matrices are multiplied; bf16 and int8 are faster, where the machine has them, and " \
+     "less exact", "f32|bf16|int8"}, \
+    {"share", 0, RP_OPT_FLAG, &(share), NULL, \
+     "compute what a query's sequences begin with once; the results are the same bits", NULL}
+
 /* clang-format on */
 
 #endif

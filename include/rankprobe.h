@@ -167,7 +167,9 @@ typedef struct rp_score_options {
     rp_template_options template_;
     const char *output; /* TREC run, reranked; beside it FILE.json: what it was made of */
     const char *tag;    /* default "rankprobe" */
-    size_t memory;      /* bytes for activations of a chunk, default 2 GiB */
+    size_t memory;      /* bytes for weights in compute form and activations, default 2 GiB */
+    const char *compute; /* "f32" (default), "bf16", "int8": see rp_capture_options */
+    bool no_share;
     int threads;
 } rp_score_options;
 
@@ -185,6 +187,12 @@ typedef struct rp_capture_options {
     bool no_score;     /* base models without a score head */
     size_t shard_rows; /* default 1024 */
     size_t memory;
+    /* In what matrices are multiplied: "f32" (default), "bf16", "int8"; the last two only where the
+     * machine has instructions for them, and at the cost of digits (bench/RESULTS.md). */
+    const char *compute;
+    /* The documents of a query share the computation of what their sequences begin with; without
+     * that the results are the same to the last bit. */
+    bool no_share;
     int threads;
 } rp_capture_options;
 

@@ -277,7 +277,9 @@ rp_status rp_encoder_embed(const rp_encoder *encoder, float *out, const rp_passa
     m->sequence = rp_alloc(CHUNK, sizeof *m->sequence);
     rp_status status = m->sequence ? RP_OK : rp_fail_memory(err, CHUNK * sizeof *m->sequence);
     if (!status) {
-        status = rp_session_new(&m->session, encoder->model, work->memory, work->threads, err);
+        status = rp_session_new(
+            &m->session, encoder->model,
+            &(rp_session_options){.memory = work->memory, .threads = work->threads}, err);
     }
     for (size_t at = 0; at < n && !status; at += CHUNK) {
         size_t some = n - at < CHUNK ? n - at : CHUNK;

@@ -17,19 +17,25 @@ typedef struct rp_block {
     rp_dense part[RP_WEIGHTS];
 } rp_block;
 
-/* Memory that folding an adapter into a matrix takes: of the largest of n parts, for so many
- * threads; floats. 0 without an adapter. */
-size_t rp_fold_size(const rp_part *parts, size_t n, const rp_backend *backend, int threads);
+/* Loading is cut into tasks, which any threads may run in any order, each with memory of its own to
+ * fold an adapter in: `fold` has the floats that the largest of n parts takes; 0: none. */
+size_t rp_fold_size(const rp_part *parts, size_t n, const rp_backend *backend);
 
-/* Floats of a part in compute form, and the floats that were used of slab after filling it there;
- * fold [rp_fold_size]. */
-size_t rp_dense_size(const rp_part *part, const rp_backend *backend);
-size_t rp_dense_load(rp_dense *dense, float *slab, const rp_part *part, float *fold,
-                     const rp_backend *backend, int threads);
+/* Where a part is in compute form: *dense points into slab, and the floats that it takes there are
+ * returned. Then rp_dense_fill runs tasks 0 .. rp_dense_tasks - 1. */
+size_t rp_dense_place(rp_dense *dense, float *slab, const rp_part *part, const rp_backend *backend);
+size_t rp_dense_tasks(const rp_part *part);
+void rp_dense_fill(const rp_dense *dense, const rp_part *part, size_t task, float *fold,
+                   const rp_backend *backend);
 
-/* The same for the RP_WEIGHTS parts of a layer. */
-size_t rp_block_size(const rp_part *layer, const rp_backend *backend);
-void rp_block_load(rp_block *block, float *slab, const rp_part *layer, float *fold,
-                   const rp_backend *backend, int threads);
+/* The same for the RP_WEIGHTS parts of a layer; block NULL: the size only. */
+size_t rp_block_place(rp_block *block, float *slab, const rp_part *layer,
+                      const rp_backend *backend);
+size_t rp_block_tasks(const rp_part *layer);
+void rp_block_fill(const rp_block *block, const rp_part *layer, size_t task, float *fold,
+                   const rp_backend *backend);
+/* Hints: the layer's pages on disk will be read soon; they may leave memory. */
+void rp_block_expect(const rp_part *layer);
+void rp_block_drop(const rp_part *layer);
 
 #endif

@@ -30,12 +30,39 @@ size_t rp_scratch_place(rp_scratch *s, float *slab, const rp_config *c, const rp
     return size;
 }
 
-/* Hands values of the micro-batch to the observer if it wants the site. */
+static size_t micro_row(const rp_forward *f, const rp_micro *m)
+{
+    return f->packing->piece[m->first].row;
+}
+
+static size_t micro_rows(const rp_forward *f, const rp_micro *m)
+{
+    const rp_piece *last = &f->packing->piece[m->end - 1];
+    return last->row + last->n - micro_row(f, m);
+}
+
+/* Hands values of the micro-batch to the observer if it wants the site; those of heads are kept for
+ * their sequences. */
 static void show(const rp_forward *f, rp_site site, size_t layer, const rp_micro *m,
                  const float *values, size_t width)
 {
-    if (f->observer && f->observer->sites & 1u << site)
-        f->observer->see(f->observer->arg, site, layer, m->first, m->end, values, width);
+    size_t row = micro_row(f, m);
+    if (!f->observer || !(f->observer->sites & 1u << site)) return;
+    if (m->first < f->packing->nheads) {
+        memcpy(f->heads.site[site] + row * width, values,
+               micro_rows(f, m) * width * sizeof *values);
+        return;
+    }
+    for (size_t i = m->first; i < m->end; i++) {
+        const rp_piece *p = &f->packing->piece[i];
+        const rp_values seen = {p->sequence,
+                                width,
+                                p->at,
+                                p->n,
+                                p->at ? f->heads.site[site] + p->head * width : NULL,
+                                values + (p->row - row) * width};
+        f->observer->see(f->observer->arg, site, layer, &seen);
+    }
 }
 
 static void multiply(const rp_forward *f, const rp_dense *d, float *y, const float *x, float *work,
@@ -72,29 +99,30 @@ static size_t position_of(const rp_config *c, size_t id, size_t t, size_t *count
     return id == c->pad ? c->pad : c->pad + ++*count;
 }
 
-static void embed_sequence(const rp_forward *f, float *x, size_t first, size_t end)
+static void embed_piece(const rp_forward *f, float *x, const rp_piece *p)
 {
     const rp_weights *w = f->weights;
     size_t E = f->config->embedding_width, count = 0;
     const int32_t *segment = f->config->segments > 1 ? f->batch->segment : NULL;
-    for (size_t t = first; t < end; t++) {
-        size_t id = (size_t)f->batch->ids[t];
-        float *row = x + (t - first) * E;
+    for (size_t i = 0; i < p->n; i++) {
+        size_t t = p->token + i, id = (size_t)f->batch->ids[t];
+        float *row = x + i * E;
         rp_tensor_read(row, w->embedding, id * E, E);
         if (w->segment) add_row(row, w->segment, segment ? (size_t)segment[t] : 0, E);
         if (w->position)
-            add_row(row, w->position, position_of(f->config, id, t - first, &count), E);
+            add_row(row, w->position, position_of(f->config, id, p->at + i, &count), E);
     }
 }
 
 void rp_forward_embed(const rp_forward *f, const rp_scratch *s, const rp_micro *m)
 {
-    const size_t *start = f->batch->start;
     size_t D = f->config->width, E = f->config->embedding_width;
-    size_t T = start[m->end] - start[m->first];
-    float *h = f->hidden + start[m->first] * D, *x = f->frame->projection.weight ? s->x : h;
-    for (size_t i = m->first; i < m->end; i++)
-        embed_sequence(f, x + (start[i] - start[m->first]) * E, start[i], start[i + 1]);
+    size_t T = micro_rows(f, m), first = micro_row(f, m);
+    float *h = f->hidden + first * D, *x = f->frame->projection.weight ? s->x : h;
+    for (size_t i = m->first; i < m->end; i++) {
+        const rp_piece *p = &f->packing->piece[i];
+        embed_piece(f, x + (p->row - first) * E, p);
+    }
     if (f->frame->embed_norm.weight) norm(f, &f->frame->embed_norm, x, x, T);
     if (x != h) multiply(f, &f->frame->projection, h, x, s->work, T);
     show(f, RP_SITE_RESID_POST, 0, m, h, D);
@@ -117,13 +145,19 @@ static void attend(const rp_forward *f, const rp_block *b, const rp_scratch *s, 
         norm(f, &b->part[RP_W_K_NORM], s->k, s->k, T * G);
     }
     for (size_t i = m->first; i < m->end; i++) {
-        size_t at = f->batch->start[i] - f->batch->start[m->first];
-        size_t n = f->batch->start[i + 1] - f->batch->start[i];
-        const rp_attention a = {n, H, G, C, c->scale, c->causal, f->bias, f->reach};
-        float *q = s->q + at * H * C, *k = s->k + at * G * C;
-        if (R) be->rope(q, f->cosine, f->sine, n, H, C, R);
-        if (R) be->rope(k, f->cosine, f->sine, n, G, C, R);
-        be->attention(s->mixed + at * H * C, q, k, s->v + at * G * C, s->work, &a);
+        const rp_piece *p = &f->packing->piece[i];
+        size_t at = p->row - micro_row(f, m), n = p->n, half = R / 2;
+        float *q = s->q + at * H * C, *k = s->k + at * G * C, *v = s->v + at * G * C;
+        const float *head_k = p->at ? f->heads.k + p->head * G * C : NULL;
+        const float *head_v = p->at ? f->heads.v + p->head * G * C : NULL;
+        const rp_attention a = {p->at + n, H,        G,         C,       p->at,   head_k,
+                                head_v,    c->scale, c->causal, f->bias, f->reach};
+        if (R) be->rope(q, f->cosine + p->at * half, f->sine + p->at * half, n, H, C, R);
+        if (R) be->rope(k, f->cosine + p->at * half, f->sine + p->at * half, n, G, C, R);
+        be->attention(s->mixed + at * H * C, q, k, v, s->work, &a);
+        if (i >= f->packing->nheads) continue;
+        memcpy(f->heads.k + p->row * G * C, k, n * G * C * sizeof *k);
+        memcpy(f->heads.v + p->row * G * C, v, n * G * C * sizeof *v);
     }
 }
 
@@ -182,8 +216,8 @@ static void post_norm_block(const rp_forward *f, const rp_block *b, const rp_scr
 void rp_forward_block(const rp_forward *f, const rp_block *b, const rp_scratch *s,
                       const rp_micro *m, size_t layer)
 {
-    size_t T = f->batch->start[m->end] - f->batch->start[m->first], D = f->config->width;
-    float *h = f->hidden + f->batch->start[m->first] * D;
+    size_t T = micro_rows(f, m), D = f->config->width;
+    float *h = f->hidden + micro_row(f, m) * D;
     (f->config->post_norm ? post_norm_block : pre_norm_block)(f, b, s, m, layer, h, T);
     show(f, RP_SITE_RESID_POST, layer, m, h, D);
 }
@@ -201,11 +235,11 @@ void rp_forward_final(const rp_forward *f, float *y, const float *x, size_t T)
 float rp_forward_score(const rp_forward *f, size_t i, const rp_scratch *s)
 {
     const rp_frame *frame = f->frame;
-    const size_t *start = f->batch->start;
-    size_t D = f->config->width;
+    size_t D = f->config->width, tokens = f->batch->start[i + 1] - f->batch->start[i];
     bool last = f->config->head == RP_HEAD_LAST;
+    size_t row = rp_packing_row(f->packing, i, last ? tokens - 1 : 0);
     float score;
-    rp_forward_final(f, s->x, f->hidden + (last ? start[i + 1] - 1 : start[i]) * D, 1);
+    rp_forward_final(f, s->x, f->hidden + row * D, 1);
     if (!last) {
         multiply(f, &frame->dense, s->out, s->x, s->work, 1);
         if (f->config->head == RP_HEAD_DENSE_GELU)

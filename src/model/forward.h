@@ -7,7 +7,7 @@
 #define RP_MODEL_FORWARD_H
 
 #include "model/block.h"
-#include "model/model.h"
+#include "model/packing.h"
 
 /* What lies outside of the blocks, in compute form. */
 typedef struct rp_frame {
@@ -27,10 +27,16 @@ typedef struct rp_scratch {
 size_t rp_scratch_place(rp_scratch *scratch, float *slab, const rp_config *config,
                         const rp_backend *backend, size_t T, size_t longest);
 
-/* A run of whole sequences of a batch. */
+/* A run of pieces: of heads, or of sequences. */
 typedef struct rp_micro {
-    size_t first, end; /* sequences */
+    size_t first, end;
 } rp_micro;
+
+/* What is kept of heads while the sequences of a layer are computed. */
+typedef struct rp_heads {
+    float *k, *v;          /* [head_rows, G * C] */
+    float *site[RP_SITES]; /* [head_rows, width of the site]; NULL: not wanted */
+} rp_heads;
 
 typedef struct rp_forward {
     const rp_config *config;
@@ -38,16 +44,19 @@ typedef struct rp_forward {
     const rp_frame *frame;
     const rp_backend *backend;
     const rp_batch *batch;
+    const rp_packing *packing;
     const rp_observer *observer; /* may be NULL */
-    float *hidden;               /* [start[nseq], D] residual stream */
-    const float *cosine, *sine;  /* [longest, rope.width / 2] */
-    const float *bias;           /* [H, 2 reach - 1] of relative positions; NULL: none */
+    rp_heads heads;
+    float *hidden;              /* [packing->rows, D] residual stream */
+    const float *cosine, *sine; /* [longest, rope.width / 2] */
+    const float *bias;          /* [H, 2 reach - 1] of relative positions; NULL: none */
     size_t reach;
 } rp_forward;
 
 /* hidden <- the embeddings of the micro-batch. */
 void rp_forward_embed(const rp_forward *f, const rp_scratch *scratch, const rp_micro *m);
-/* hidden <- block(hidden) for the sequences of the micro-batch; `layer` counts from 1. */
+/* hidden <- block(hidden) for the micro-batch; `layer` counts from 1. Heads go before what has
+ * them. */
 void rp_forward_block(const rp_forward *f, const rp_block *block, const rp_scratch *scratch,
                       const rp_micro *m, size_t layer);
 /* y [T, D] <- the last hidden state of rows x [T, D] of the residual stream after the last block:

@@ -63,21 +63,37 @@ typedef struct rp_batch {
     const int32_t *segment; /* [start[nseq]] segment (token type) ids; NULL: all 0 */
 } rp_batch;
 
-/* Sees activations while they exist. see() is called by worker threads, for disjoint sequence
- * ranges, exactly once for every wanted site, layer and sequence, layers in ascending order for a
- * given sequence: values [start[end] - start[first], width] are the tokens of sequences
- * first..end-1 and are valid only during the call. */
+/* Activations of a sequence: those of its first nhead tokens may stand apart from the others, where
+ * they are shared with other sequences. */
+typedef struct rp_values {
+    size_t sequence, width, nhead, ntail;
+    const float *head, *tail; /* [nhead, width], [ntail, width] */
+} rp_values;
+static inline const float *rp_values_row(const rp_values *v, size_t t)
+{
+    return t < v->nhead ? v->head + t * v->width : v->tail + (t - v->nhead) * v->width;
+}
+/* Sees activations while they exist. see() is called by worker threads, exactly once for every
+ * wanted site, layer and sequence, layers in ascending order for a given sequence; values are valid
+ * only during the call. */
 typedef struct rp_observer {
     unsigned sites; /* bits 1u << rp_site */
     void *arg;
-    void (*see)(void *arg, rp_site site, size_t layer, size_t first, size_t end,
-                const float *values, size_t width);
+    void (*see)(void *arg, rp_site site, size_t layer, const rp_values *values);
 } rp_observer;
 
 typedef struct rp_session rp_session;
-/* threads 0: all. The session converts weights layer by layer and keeps them if they fit `memory`.
- */
-rp_status rp_session_new(rp_session **session, const rp_model *model, size_t memory, int threads,
+typedef struct rp_session_options {
+    size_t memory;       /* bytes for converted weights, scratch and hidden states */
+    int threads;         /* 0: all */
+    const char *compute; /* the back end (rp_backend_find); NULL: "f32" */
+    /* Without it what neighbouring sequences begin with is computed once; the results are the same
+     * to the last bit. */
+    bool no_share;
+} rp_session_options;
+/* The session converts weights layer by layer and keeps them if they fit. RP_EARG: a back end that
+ * is unknown, or that this machine has no instructions for. */
+rp_status rp_session_new(rp_session **session, const rp_model *model, const rp_session_options *o,
                          rp_error *err);
 void rp_session_free(rp_session *session);
 /* How many tokens of packed sequences one forward may take within the session's memory. */

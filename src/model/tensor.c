@@ -28,14 +28,23 @@ void rp_tensor_read(float *out, const rp_tensor *tensor, size_t at, size_t n)
     }
 }
 
-void rp_tensor_drop(const rp_tensor *tensor)
+static void advise(const rp_tensor *tensor, int advice)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE),
            bytes = tensor->count * rp_dtype_size(tensor->dtype);
     uintptr_t first = ((uintptr_t)tensor->data + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)tensor->data + bytes) / page * page;
-    /* The mapping is read-only: its pages come back from the file when they are touched. */
-    if (bytes >= DROP_SIZE && end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+    if (bytes >= DROP_SIZE && end > first) madvise((void *)first, end - first, advice);
+}
+
+void rp_tensor_expect(const rp_tensor *tensor)
+{
+    advise(tensor, MADV_WILLNEED);
+}
+
+void rp_tensor_drop(const rp_tensor *tensor)
+{
+    advise(tensor, MADV_DONTNEED); /* read-only: its pages come back from the file when touched */
 }
 
 typedef struct digest {

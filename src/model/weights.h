@@ -66,6 +66,8 @@ void rp_weights_release(rp_weights *weights);
 uint64_t rp_weights_parameters(const rp_weights *weights); /* of the checkpoint's tensors */
 /* out [n] <- elements at .. at + n - 1 as f32 */
 void rp_tensor_read(float *out, const rp_tensor *tensor, size_t at, size_t n);
+/* Tells the system that a tensor will be read soon. */
+void rp_tensor_expect(const rp_tensor *tensor);
 /* Tells the system that the pages of a tensor may be given back until they are read again. */
 void rp_tensor_drop(const rp_tensor *tensor);
 

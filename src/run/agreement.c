@@ -74,19 +74,18 @@ typedef struct watch {
     rp_tally *tally; /* [layers + 1, RP_SITES, n]: by sequence, so that threads share nothing */
 } watch;
 
-static void see(void *arg, rp_site site, size_t layer, size_t first, size_t end,
-                const float *values, size_t width)
+static void see(void *arg, rp_site site, size_t layer, const rp_values *values)
 {
     const watch *w = arg;
     const rp_sequences *s = &w->reference->sequences;
-    const size_t *start = s->start + w->first;
+    size_t i = w->first + values->sequence, at = s->start[i] * values->width;
+    size_t head = values->nhead * values->width, tail = values->ntail * values->width;
     const char *want = rp_reference_values(w->reference, site, layer);
+    rp_tally *tally = &w->tally[(layer * RP_SITES + site) * s->n + i];
 
-    for (size_t i = first; want && i < end; i++)
-        rp_tally_add(&w->tally[(layer * RP_SITES + site) * s->n + w->first + i],
-                     values + (start[i] - start[first]) * width,
-                     want + start[i] * width * sizeof(float), (start[i + 1] - start[i]) * width,
-                     start[i] * width);
+    if (!want) return;
+    if (head) rp_tally_add(tally, values->head, want + at * sizeof(float), head, at);
+    rp_tally_add(tally, values->tail, want + (at + head) * sizeof(float), tail, at + head);
 }
 
 static rp_status run_sites(rp_agreement *a, rp_drive *drive, rp_error *err)
@@ -140,7 +139,8 @@ rp_status rp_agreement_run(rp_agreement *a, const rp_model *model, const rp_refe
     const rp_model_info *m = rp_model_about(model);
     size_t n = reference->sequences.n;
     rp_drive drive = {.what = "comparing sequences", .total = n, .host = host};
-    rp_status status = rp_session_new(&drive.session, model, memory, threads, err);
+    rp_status status = rp_session_new(
+        &drive.session, model, &(rp_session_options){.memory = memory, .threads = threads}, err);
 
     *a = (rp_agreement){.model = model, .reference = reference};
     if (status != RP_OK) return status;

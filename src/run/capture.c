@@ -22,8 +22,12 @@ void rp_capture_options_init(rp_capture_options *o)
 {
     static const char *const views[] = {"resid_post.all.mean"};
 
-    *o = (rp_capture_options){
-        .views = views, .nviews = 1, .dtype = "f32", .shard_rows = 1024, .memory = (size_t)2 << 30};
+    *o = (rp_capture_options){.views = views,
+                              .nviews = 1,
+                              .dtype = "f32",
+                              .shard_rows = 1024,
+                              .memory = (size_t)2 << 30,
+                              .compute = "f32"};
     rp_inputs_init(&o->in);
     rp_template_options_init(&o->template_);
 }
@@ -84,6 +88,10 @@ static rp_status open_writer(capture *c, rp_error *err)
     if (status == RP_OK && o->shard_rows == 0)
         status = rp_fail(err, RP_EARG, "a shard needs at least one row");
     if (status == RP_OK) status = rp_workload_to_json(&plan.settings, &c->work, &o->in, err);
+    /* Other numbers; stores of f32 are as they were before there was a choice. */
+    if (status == RP_OK && o->compute && strcmp(o->compute, "f32") != 0 &&
+        json_object_set_new(plan.settings, "compute", json_string(o->compute)) != 0)
+        status = rp_fail_memory(err, sizeof plan);
     if (status == RP_OK) status = rp_store_writer_open(&c->writer, o->store, &plan, c->host, err);
     json_decref(plan.settings);
     return status;
@@ -189,7 +197,12 @@ static rp_status capture_shards(capture *c, rp_error *err)
     if (drive.done == layout->rows) return RP_OK;
     status = make_buffers(c, &left, err);
     if (status == RP_OK)
-        status = rp_session_new(&drive.session, c->work.model, left, c->options->threads, err);
+        status = rp_session_new(&drive.session, c->work.model,
+                                &(rp_session_options){.memory = left,
+                                                      .threads = c->options->threads,
+                                                      .compute = c->options->compute,
+                                                      .no_share = c->options->no_share},
+                                err);
     if (status == RP_OK)
         status = rp_host_progress(c->host, drive.what, drive.done, drive.total, err);
     for (size_t s = 0; status == RP_OK && s < layout->shards; s++)

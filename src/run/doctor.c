@@ -96,8 +96,9 @@ static rp_status say_memory(const doctor *d, rp_error *err)
 {
     const rp_model_info *m = rp_model_about(d->work.model);
     rp_session *session = NULL;
-    rp_status status =
-        rp_session_new(&session, d->work.model, d->options->memory, d->options->threads, err);
+    rp_status status = rp_session_new(
+        &session, d->work.model,
+        &(rp_session_options){.memory = d->options->memory, .threads = d->options->threads}, err);
 
     if (status != RP_OK) return status;
     say(d, "chunk", "%zu tokens in %.4g MiB of activations", rp_session_tokens(session),
@@ -170,35 +171,36 @@ static void say_tokens(const doctor *d, const rp_sequences *s)
 /* ---- the sample pair through the model ---- */
 
 typedef struct watch {
-    const rp_sequences *sequences;
     size_t first; /* the first place that is not finite: layer * RP_SITES + place in the order */
 } watch;
 
-static void see(void *arg, rp_site site, size_t layer, size_t first, size_t end,
-                const float *values, size_t width)
+static void see(void *arg, rp_site site, size_t layer, const rp_values *values)
 {
     watch *w = arg;
-    const size_t *start = w->sequences->start;
-    size_t n = (start[end] - start[first]) * width, place = layer * RP_SITES;
+    size_t place = layer * RP_SITES;
 
     for (size_t k = 0; rp_site_order[k] != site; k++) place++;
-    for (size_t i = 0; i < n; i++) {
-        if (isfinite(values[i])) continue;
+    for (size_t t = 0; t < values->nhead + values->ntail; t++) {
+        const float *row = rp_values_row(values, t);
+        for (size_t i = 0; i < values->width; i++) {
+            if (isfinite(row[i])) continue;
 #pragma omp critical
-        if (place < w->first) w->first = place;
-        return;
+            if (place < w->first) w->first = place;
+            return;
+        }
     }
 }
 
 static rp_status run_sample(doctor *d, const rp_sequences *s, rp_error *err)
 {
     const rp_model_info *m = rp_model_about(d->work.model);
-    watch w = {.sequences = s, .first = SIZE_MAX};
+    watch w = {.first = SIZE_MAX};
     rp_observer observer = {.arg = &w, .see = see};
     rp_drive drive = {.what = "running the sample pair", .total = 1, .host = d->host};
     float score = 0;
-    rp_status status =
-        rp_session_new(&drive.session, d->work.model, d->options->memory, d->options->threads, err);
+    rp_status status = rp_session_new(
+        &drive.session, d->work.model,
+        &(rp_session_options){.memory = d->options->memory, .threads = d->options->threads}, err);
 
     for (rp_site site = 0; site < RP_SITES; site++)
         if (rp_model_check_site(d->work.model, site, NULL) == RP_OK) observer.sites |= 1u << site;

@@ -52,14 +52,14 @@ rp_status rp_view_parse(rp_view *view, const char *name, const rp_model *model, 
 
 /* out [width] <- mean over the tokens of the set. Each column is summed in double in the order of
  * the tokens, so that the result depends on nothing else. */
-static void pool_mean(float *out, const float *x, const uint8_t *set, unsigned bit, size_t tokens,
-                      size_t width)
+static void pool_mean(float *out, const rp_values *x, const uint8_t *set, unsigned bit)
 {
-    for (size_t c = 0; c < width; c += BLOCK) {
-        size_t n = width - c < BLOCK ? width - c : BLOCK, count = 0;
+    size_t tokens = x->nhead + x->ntail;
+    for (size_t c = 0; c < x->width; c += BLOCK) {
+        size_t n = x->width - c < BLOCK ? x->width - c : BLOCK, count = 0;
         double sum[BLOCK] = {0};
         for (size_t t = 0; t < tokens; t++) {
-            const float *row = x + t * width + c;
+            const float *row = rp_values_row(x, t) + c;
             if (!(set[t] & bit)) continue;
             count++;
             for (size_t j = 0; j < n; j++) sum[j] += row[j];
@@ -69,13 +69,13 @@ static void pool_mean(float *out, const float *x, const uint8_t *set, unsigned b
 }
 
 /* A NaN stays: it is found when the shard is written. */
-static void pool_max(float *out, const float *x, const uint8_t *set, unsigned bit, size_t tokens,
-                     size_t width)
+static void pool_max(float *out, const rp_values *x, const uint8_t *set, unsigned bit)
 {
+    size_t tokens = x->nhead + x->ntail, width = x->width;
     bool fresh = true;
 
     for (size_t t = 0; t < tokens; t++) {
-        const float *row = x + t * width;
+        const float *row = rp_values_row(x, t);
         if (!(set[t] & bit)) continue;
         if (fresh) memcpy(out, row, width * sizeof *out);
         for (size_t j = 0; !fresh && j < width; j++)
@@ -84,22 +84,17 @@ static void pool_max(float *out, const float *x, const uint8_t *set, unsigned bi
     }
 }
 
-static void see(void *arg, rp_site site, size_t layer, size_t first, size_t end,
-                const float *values, size_t width)
+static void see(void *arg, rp_site site, size_t layer, const rp_values *values)
 {
     const rp_pool *p = arg;
-    const size_t *start = p->sequences->start + p->first;
+    size_t sequence = p->first + values->sequence;
+    const uint8_t *set = p->sequences->set + p->sequences->start[sequence];
 
     for (size_t v = 0; v < p->nviews; v++) {
         const rp_view *view = &p->view[v];
         if (view->site != site) continue;
-        for (size_t s = first; s < end; s++) {
-            const float *x = values + (start[s] - start[first]) * width;
-            const uint8_t *set = p->sequences->set + start[s];
-            size_t row = (layer - view->layer_first) * p->rows + p->first + s;
-            (view->max ? pool_max : pool_mean)(p->x[v] + row * width, x, set, view->set,
-                                               start[s + 1] - start[s], width);
-        }
+        size_t row = (layer - view->layer_first) * p->rows + sequence;
+        (view->max ? pool_max : pool_mean)(p->x[v] + row * view->width, values, set, view->set);
     }
 }
 

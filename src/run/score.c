@@ -9,7 +9,8 @@
 
 void rp_score_options_init(rp_score_options *o)
 {
-    *o = (rp_score_options){.output = "-", .tag = "rankprobe", .memory = (size_t)2 << 30};
+    *o = (rp_score_options){
+        .output = "-", .tag = "rankprobe", .memory = (size_t)2 << 30, .compute = "f32"};
     rp_inputs_init(&o->in);
     rp_template_options_init(&o->template_);
 }
@@ -18,7 +19,12 @@ static rp_status score_pairs(float *scores, const rp_workload *w, const rp_score
                              const rp_host *host, rp_error *err)
 {
     rp_drive drive = {.what = "scoring pairs", .total = w->pairs.n, .host = host};
-    rp_status status = rp_session_new(&drive.session, w->model, o->memory, o->threads, err);
+    rp_status status = rp_session_new(&drive.session, w->model,
+                                      &(rp_session_options){.memory = o->memory,
+                                                            .threads = o->threads,
+                                                            .compute = o->compute,
+                                                            .no_share = o->no_share},
+                                      err);
 
     for (size_t first = 0; status == RP_OK && first < w->pairs.n; first += CHUNK) {
         rp_sequences sequences;

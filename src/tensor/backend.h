@@ -23,11 +23,14 @@
 /* What a feed-forward layer applies between its projections. */
 typedef enum rp_activation { RP_SILU, RP_GELU, RP_GELU_TANH, RP_RELU } rp_activation;
 
-/* How the tokens of one sequence attend to each other. */
+/* How the tokens of one sequence attend to each other. Keys and values of its first `head` tokens
+ * may stand elsewhere, and are then not among the queries. */
 typedef struct rp_attention {
-    size_t T, H, G, C;
-    float scale; /* of q k' */
-    bool causal; /* else every token sees all of its sequence */
+    size_t T, H, G, C; /* T: all tokens, the head's included */
+    size_t head;
+    const float *k, *v; /* [head, G * C] of the head */
+    float scale;        /* of q k' */
+    bool causal;        /* else every token sees all of its sequence */
     /* [H, 2 reach - 1]: for query i and key j element h, j - i + reach - 1 is added to the scaled
      * product; reach >= T. NULL: none. */
     const float *bias;
@@ -57,13 +60,13 @@ typedef struct rp_backend {
     /* y [T, D] = (x - mean(x)) / sqrt(var(x) + eps) * weight [D] + bias [D]; y may be x. */
     void (*layernorm)(float *y, const float *x, const float *weight, const float *bias, float eps,
                       size_t T, size_t D);
-    /* In place, x [T, H * C] is one sequence from position 0; of the first R elements of a head
-     * element i turns with element i + R/2 (Hugging Face's layout) by the angle whose cosine and
-     * sine stand in cosine, sine [T, R/2]; the others stay. */
+    /* In place, x [T, H * C] are tokens of one sequence; of the first R elements of a head element
+     * i turns with element i + R/2 (Hugging Face's layout) by the angle whose cosine and sine stand
+     * in cosine, sine [T, R/2]; the others stay. */
     void (*rope)(float *x, const float *cosine, const float *sine, size_t T, size_t H, size_t C,
                  size_t R);
-    /* y [T, H * C] = softmax(scale q k' + bias) v of one sequence, q [T, H * C], k, v [T, G * C];
-     * query head h reads key-value head h / (H / G). */
+    /* y [T - head, H * C] = softmax(scale q k' + bias) v of one sequence, q [T - head, H * C], k, v
+     * [T - head, G * C]; query head h reads key-value head h / (H / G). */
     void (*attention)(float *y, const float *q, const float *k, const float *v, float *work,
                       const rp_attention *a);
     /* x <- activation(x) * gated (NULL: 1), n elements each. exp is within 2e-7 relative, erf
@@ -76,5 +79,8 @@ typedef struct rp_backend {
 } rp_backend;
 
 const rp_backend *rp_backend_cpu(void);
+/* By name: "f32" (also NULL), "bf16", "int8". RP_EARG names the choices, or the instructions that
+ * this machine or this build lacks. */
+rp_status rp_backend_find(const rp_backend **backend, const char *name, rp_error *err);
 
 #endif

@@ -28,7 +28,8 @@ static void run(const char *dir)
     rp_session *session = NULL;
     float scores[2], embeddings[8];
     if (rp_model_open(&model, &(rp_model_source){.path = dir}, NULL) == RP_OK &&
-        rp_session_new(&session, model, 1 << 20, 1, NULL) == RP_OK) {
+        rp_session_new(&session, model, &(rp_session_options){.memory = 1 << 20, .threads = 1},
+                       NULL) == RP_OK) {
         rp_session_forward(session, &batch, NULL, rp_model_about(model)->has_score ? scores : NULL,
                            NULL, NULL);
         rp_session_embed(session, embeddings, &batch, NULL, NULL);

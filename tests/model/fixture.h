@@ -14,13 +14,16 @@ typedef struct rp_keep {
     unsigned char *times[RP_SITES][RP_KEEP_LAYERS + 1]; /* [tokens] */
 } rp_keep;
 
-static inline void rp_keep_see(void *arg, rp_site site, size_t layer, size_t first, size_t end,
-                               const float *values, size_t width)
+static inline void rp_keep_see(void *arg, rp_site site, size_t layer, const rp_values *v)
 {
     rp_keep *keep = arg;
-    size_t from = keep->batch->start[first], to = keep->batch->start[end];
-    memcpy(keep->values[site][layer] + from * width, values, (to - from) * width * sizeof *values);
-    for (size_t t = from; t < to; t++) keep->times[site][layer][t]++;
+    size_t from = keep->batch->start[v->sequence], n = v->nhead + v->ntail;
+    assert_int_equal(from + n, keep->batch->start[v->sequence + 1]);
+    for (size_t t = 0; t < n; t++) {
+        memcpy(keep->values[site][layer] + (from + t) * v->width, rp_values_row(v, t),
+               v->width * sizeof(float));
+        keep->times[site][layer][from + t]++;
+    }
 }
 
 static inline void rp_keep_init(rp_keep *keep, const rp_model *model, const rp_batch *batch)

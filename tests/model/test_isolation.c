@@ -5,6 +5,7 @@
 
 #include "base/number.h"
 #include "fixture.h"
+#include "model/packing.h"
 
 #define NSEQ 60
 #define SITES ((1u << RP_SITES) - 1)
@@ -27,19 +28,29 @@ static void pack_init(pack *p)
     p->batch = (rp_batch){NSEQ, p->start, p->ids, NULL};
 }
 
-static void run(const rp_model *model, const rp_batch *batch, size_t memory, int threads,
-                rp_keep *keep, float *scores)
+static void run_sharing(const rp_model *model, const rp_batch *batch, size_t memory, int threads,
+                        bool share, rp_keep *keep, float *scores)
 {
     rp_error err = {0};
     rp_session *session = NULL;
     rp_keep_init(keep, model, batch);
     rp_observer observer = rp_keep_observer(keep, SITES);
-    assert_ok(rp_session_new(&session, model, memory, threads, &err), &err);
+    assert_ok(rp_session_new(
+                  &session, model,
+                  &(rp_session_options){.memory = memory, .threads = threads, .no_share = !share},
+                  &err),
+              &err);
     assert_true(rp_session_tokens(session) >= 1024);
     for (size_t i = 0; i < batch->nseq; i++) scores[i] = 0; /* of a model without a head */
     if (!rp_model_about(model)->has_score) scores = NULL;
     assert_ok(rp_session_forward(session, batch, &observer, scores, NULL, &err), &err);
     rp_session_free(session);
+}
+
+static void run(const rp_model *model, const rp_batch *batch, size_t memory, int threads,
+                rp_keep *keep, float *scores)
+{
+    run_sharing(model, batch, memory, threads, true, keep, scores);
 }
 
 /* Tokens [from, from + n) of a are tokens [0, n) of b, to the last bit, at every site and layer. */
@@ -75,8 +86,8 @@ static void check_threads_and_memory(const rp_model *model)
     float want[NSEQ], got[NSEQ];
     pack_init(&p);
     run(model, &p.batch, 1 << 24, 1, &one, want);
-    for (int threads = 2; threads <= 3; threads++) {
-        run(model, &p.batch, threads == 2 ? 1 << 24 : 1, threads, &other, got);
+    for (int k = 0; k < 10; k++) { /* room for one layer, for two, for all */
+        run(model, &p.batch, k ? (size_t)1 << (14 + k) : 1, 2 + k % 2, &other, got);
         assert_same(model, &one, &other, 0, p.start[NSEQ]);
         assert_memory_equal(got, want, sizeof want);
         rp_keep_release(&other);
@@ -132,7 +143,9 @@ static void a_session_is_reused_for_larger_and_smaller_batches(void **state)
     pack p;
     float want[NSEQ], got[NSEQ];
     pack_init(&p);
-    assert_ok(rp_session_new(&session, model, 1 << 24, 2, &err), &err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 24, .threads = 2}, &err),
+              &err);
     assert_ok(rp_session_forward(session, &p.batch, NULL, want, NULL, &err), &err);
     for (size_t n = 0; n <= NSEQ; n += 20) {
         rp_batch batch = {n, p.start, p.ids, NULL};
@@ -161,7 +174,9 @@ static void the_host_can_stop_between_layers(void **state)
     rp_host host = {.arg = &calls, .progress = stop_at};
     pack p;
     pack_init(&p);
-    assert_ok(rp_session_new(&session, model, 1 << 24, 1, &err), &err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 24, .threads = 1}, &err),
+              &err);
     assert_int_equal(rp_session_forward(session, &p.batch, NULL, NULL, &host, &err), RP_ECANCEL);
     assert_int_equal(calls, 2);
     rp_session_free(session);
@@ -174,7 +189,9 @@ static void bad_sequences_are_named(void **state)
     rp_error err = {0};
     rp_session *session = NULL;
     int32_t ids[70] = {1, 2, 3, 40, 5};
-    assert_ok(rp_session_new(&session, model, 0, 0, &err), &err);
+    assert_ok(
+        rp_session_new(&session, model, &(rp_session_options){.memory = 0, .threads = 0}, &err),
+        &err);
     size_t outside[] = {0, 2, 5}, empty[] = {0, 2, 2}, longer[] = {0, 1, 66};
     rp_batch batch = {2, outside, ids, NULL};
     assert_fails(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err, RP_EFORMAT,
@@ -189,7 +206,9 @@ static void bad_sequences_are_named(void **state)
     assert_fails(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err, RP_EFORMAT,
                  "sequence 1 has 65 tokens, more than the model's max_position_embeddings 64");
     rp_session_free(session);
-    assert_fails(rp_session_new(&session, model, 0, -1, &err), &err, RP_EARG, "-1 threads");
+    assert_fails(
+        rp_session_new(&session, model, &(rp_session_options){.memory = 0, .threads = -1}, &err),
+        &err, RP_EARG, "-1 threads");
 }
 
 static float score_of(const char *path, const int32_t *segment, rp_status want, rp_error *err)
@@ -201,7 +220,9 @@ static float score_of(const char *path, const int32_t *segment, rp_status want, 
     float score = 0;
     rp_batch batch = {1, start, ids, segment};
     assert_ok(rp_model_open(&model, &(rp_model_source){.path = rp_test_golden(path)}, err), err);
-    assert_ok(rp_session_new(&session, model, 1 << 20, 1, err), err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 20, .threads = 1}, err),
+              err);
     assert_int_equal(rp_session_forward(session, &batch, NULL, &score, NULL, err), want);
     rp_session_free(session);
     rp_model_free(model);
@@ -236,11 +257,54 @@ static int free_model(void **state)
     return 0;
 }
 
+/* Groups of sequences with a beginning in common, some of them equal, and loners between them. */
+static void what_sequences_share_is_computed_once_with_the_same_bits(void **state)
+{
+    (void)state;
+    pack p;
+    pack_init(&p);
+    for (size_t s = 1; s < NSEQ; s++) {
+        size_t n = p.start[s + 1] - p.start[s], before = p.start[s] - p.start[s - 1];
+        size_t shared = s % 11 < 2 ? 0 : s % 11 == 9 ? 64 : 5 + s / 11 * 3;
+        for (size_t t = 0; t < n && t < before && t < shared; t++)
+            p.ids[p.start[s] + t] = p.ids[p.start[s - 1] + t];
+    }
+    rp_packing packing = {0};
+    rp_error err;
+    assert_ok(rp_packing_make(&packing, &p.batch, true, &err), &err);
+    assert_true(packing.nheads >= 5);
+    assert_true(packing.rows < p.start[NSEQ] * 9 / 10);
+    for (size_t s = 0; s < NSEQ; s++)
+        for (size_t t = 0; t < p.start[s + 1] - p.start[s]; t++) {
+            size_t row = rp_packing_row(&packing, s, t), i = packing.n;
+            while (packing.piece[--i].row > row) continue;
+            const rp_piece *piece = &packing.piece[i];
+            assert_true(row - piece->row < piece->n);
+            assert_int_equal(p.ids[piece->token + row - piece->row], p.ids[p.start[s] + t]);
+            assert_int_equal(piece->at + row - piece->row, t);
+        }
+    rp_packing_release(&packing);
+    for (size_t i = 0;; i++) {
+        rp_model *model = open_family(i);
+        if (!model) break;
+        rp_keep whole, shared;
+        float a[NSEQ], b[NSEQ];
+        run_sharing(model, &p.batch, 1 << 24, 2, false, &whole, a);
+        run_sharing(model, &p.batch, i % 2 ? 1 << 24 : 1, 2, true, &shared, b);
+        assert_same(model, &whole, &shared, 0, p.start[NSEQ]);
+        assert_memory_equal(a, b, sizeof a);
+        rp_keep_release(&whole), rp_keep_release(&shared);
+        rp_model_free(model);
+    }
+    free(p.ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_and_memory_do_not_change_a_bit),
         cmocka_unit_test(a_sequence_alone_has_the_bits_it_has_in_a_batch),
+        cmocka_unit_test(what_sequences_share_is_computed_once_with_the_same_bits),
         cmocka_unit_test(a_session_is_reused_for_larger_and_smaller_batches),
         cmocka_unit_test(the_host_can_stop_between_layers),
         cmocka_unit_test(bad_sequences_are_named),

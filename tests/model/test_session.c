@@ -96,7 +96,9 @@ static void check_case(const char *name)
     assert_non_null(got);
     rp_keep_init(&keep, model, &batch);
     rp_observer observer = rp_keep_observer(&keep, ALL_SITES);
-    assert_ok(rp_session_new(&session, model, 1 << 24, 0, &err), &err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 24, .threads = 0}, &err),
+              &err);
     assert_ok(rp_session_forward(session, &batch, &observer, scores ? got : NULL, NULL, &err),
               &err);
     double worst = check_sites(&keep, model, st);
@@ -148,7 +150,9 @@ static void a_trained_model_agrees_with_transformers(void **state)
     rp_batch batch = {start->count - 1, start->data, tensor_of(st, "ids")->data, NULL};
     rp_keep_init(&keep, model, &batch);
     rp_observer observer = rp_keep_observer(&keep, ALL_SITES);
-    assert_ok(rp_session_new(&session, model, 1 << 26, 0, &err), &err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 26, .threads = 0}, &err),
+              &err);
     assert_ok(rp_session_forward(session, &batch, &observer, NULL, NULL, &err), &err);
     for (rp_site s = 0; s < RP_SITES; s++) {
         size_t width = rp_model_site_width(model, s);

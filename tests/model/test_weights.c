@@ -199,7 +199,9 @@ static void a_model_without_a_score_head_is_refused_when_a_score_is_wanted(void 
     assert_false(rp_model_about(model)->has_score);
     assert_string_equal(rp_model_about(model)->score_tensor, "score.weight");
     assert_fails(rp_model_require_score(model, &err), &err, RP_EFORMAT, want);
-    assert_ok(rp_session_new(&session, model, 1 << 24, 1, &err), &err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 24, .threads = 1}, &err),
+              &err);
     assert_fails(rp_session_forward(session, &batch, NULL, &score, NULL, &err), &err, RP_EFORMAT,
                  want);
     assert_ok(rp_session_forward(session, &batch, NULL, NULL, NULL, &err), &err);
@@ -225,7 +227,9 @@ static void a_score_that_is_not_finite_is_an_error(void **state)
     const char *dir = draft_write(&d, "nan");
     snprintf(want, sizeof want, "'%s': the score of sequence 0 is not finite", dir);
     assert_ok(rp_model_open(&model, &(rp_model_source){.path = dir}, &err), &err);
-    assert_ok(rp_session_new(&session, model, 1 << 24, 1, &err), &err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 24, .threads = 1}, &err),
+              &err);
     assert_fails(rp_session_forward(session, &batch, NULL, &score, NULL, &err), &err, RP_ECOMPUTE,
                  want);
     rp_session_free(session);

@@ -86,7 +86,9 @@ static void score(float *scores, const rp_model *model, const rp_sequences *s)
     rp_error err = {0};
     rp_session *session = NULL;
     rp_batch batch = {s->n, s->start, s->id, s->segment};
-    assert_ok(rp_session_new(&session, model, 1 << 24, 1, &err), &err);
+    assert_ok(rp_session_new(&session, model,
+                             &(rp_session_options){.memory = 1 << 24, .threads = 1}, &err),
+              &err);
     assert_ok(rp_session_forward(session, &batch, NULL, scores, NULL, &err), &err);
     rp_session_free(session);
 }

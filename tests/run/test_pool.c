@@ -57,11 +57,14 @@ static void pooling_is_the_mean_and_the_maximum_over_the_set(void **state)
     for (size_t t = 0; t < 16; t++) set[t] = t % 3 == 1 || t == 0 ? RP_SET_QUERY : RP_SET_ALL;
     for (size_t i = 0; i < 16 * WIDTH; i++) values[i] = (float)sin((double)i * (double)i) - 2;
     assert_int_equal(observer.sites, 1u << RP_SITE_MLP_OUT);
-    /* Two batches: the sequence 0 alone, then 1 and 2; layer 2. */
-    observer.see(&pool, RP_SITE_MLP_OUT, 2, 0, 1, values, WIDTH);
+    /* Two batches: the sequence 0 alone, then 1 and 2, whose first tokens stand apart; layer 2. */
+    const float *head = values + WIDTH, *second = values + 6 * WIDTH;
+    observer.see(&pool, RP_SITE_MLP_OUT, 2, &(rp_values){0, WIDTH, 0, 1, NULL, values});
     pool.first = 1;
-    observer.see(&pool, RP_SITE_MLP_OUT, 2, 0, 2, values + WIDTH, WIDTH);
-    observer.see(&pool, RP_SITE_ATTN_OUT, 2, 0, 2, values, WIDTH);
+    observer.see(&pool, RP_SITE_MLP_OUT, 2, &(rp_values){0, WIDTH, 2, 3, head, head + 2 * WIDTH});
+    observer.see(&pool, RP_SITE_MLP_OUT, 2,
+                 &(rp_values){1, WIDTH, 9, 1, second, second + 9 * WIDTH});
+    observer.see(&pool, RP_SITE_ATTN_OUT, 2, &(rp_values){1, WIDTH, 0, 10, NULL, values});
     for (size_t n = 0; n < N; n++)
         for (size_t c = 0; c < WIDTH; c++) {
             double sum = 0, count = 0, top = -INFINITY;

@@ -242,6 +242,27 @@ static void attention_is_a_softmax_of_any_length(void **state)
     }
 }
 
+/* The first tokens apart, the others have the bits that they have in one piece. */
+static void attention_to_a_head_apart_is_attention_to_all(void **state)
+{
+    (void)state;
+    enum { T = 150, H = 4, G = 2, C = 12 };
+    static const size_t heads[] = {1, 15, 47, 48, 49, 149};
+    const rp_backend *be = rp_backend_cpu();
+    float *q = random_floats(T * H * C, 1), *k = random_floats(T * G * C, 2);
+    float *v = random_floats(T * G * C, 3), *y = floats(T * H * C), *part = floats(T * H * C);
+    float *work = floats(be->work_size(T, C));
+    rp_attention a = {.T = T, .H = H, .G = G, .C = C, .scale = .4f, .causal = true};
+    be->attention(y, q, k, v, work, &a);
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        size_t P = a.head = heads[i];
+        a.k = k, a.v = v;
+        be->attention(part, q + P * H * C, k + P * G * C, v + P * G * C, work, &a);
+        assert_memory_equal(part, y + P * H * C, (T - P) * H * C * sizeof *y);
+    }
+    free(q), free(k), free(v), free(y), free(part), free(work);
+}
+
 static double activation_of(rp_activation a, double x)
 {
     if (a == RP_SILU) return x / (1 + exp(-x));
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(layernorm_takes_off_the_mean_before_it_squares),
         cmocka_unit_test(rope_turns_element_i_with_element_i_plus_half),
         cmocka_unit_test(attention_is_a_softmax_of_any_length),
+        cmocka_unit_test(attention_to_a_head_apart_is_attention_to_all),
         cmocka_unit_test(activations_are_within_single_precision),
         cmocka_unit_test(exp_is_within_two_units_in_the_last_place),
         cmocka_unit_test(dot_and_add_take_any_length),

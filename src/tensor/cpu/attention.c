@@ -43,16 +43,18 @@ static void shift(float *row, float scale, const float *bias, size_t n)
     for (size_t j = 0; j < n; j++) row[j] = scale * row[j] + bias[j];
 }
 
-/* Queries [first, end) of one head; q, y are the head's columns, rows H * C apart; bias is the
- * head's. */
+/* Queries [first, end) of one head; q, y are the head's columns, rows H * C apart, from the first
+ * query on; bias is the head's. */
 static void attend_block(float *y, const float *q, const float *keys, const float *values,
                          const float *bias, float *scores, float *work, size_t first, size_t end,
                          const rp_attention *a)
 {
     size_t T = a->T, C = a->C, ld = a->H * C, width = row_size(T), seen = a->causal ? end : T;
+    size_t at = first - a->head;
     float sum[BLOCK];
-    rp_product qk = {.y = scores,
-                     .x = q + first * ld,
+    rp_product qk = {.kernel = &rp_kernel_float,
+                     .y = scores,
+                     .x = q + at * ld,
                      .panels = keys,
                      .work = work,
                      .ldy = width,
@@ -61,7 +63,8 @@ static void attend_block(float *y, const float *q, const float *keys, const floa
                      .T = end - first,
                      .N = seen,
                      .K = C};
-    rp_product pv = {.y = y + first * ld,
+    rp_product pv = {.kernel = &rp_kernel_float,
+                     .y = y + at * ld,
                      .x = scores,
                      .panels = values,
                      .work = work,
@@ -80,7 +83,7 @@ static void attend_block(float *y, const float *q, const float *keys, const floa
     }
     rp_product_run(&pv);
     for (size_t i = first; i < end; i++) {
-        float *out = y + i * ld, inverse = 1.f / sum[i - first];
+        float *out = y + (i - a->head) * ld, inverse = 1.f / sum[i - first];
         for (size_t c = 0; c < C; c++) out[c] *= inverse;
     }
 }
@@ -88,15 +91,17 @@ static void attend_block(float *y, const float *q, const float *keys, const floa
 void rp_attention_run(float *y, const float *q, const float *k, const float *v, float *work,
                       const rp_attention *a)
 {
-    size_t T = a->T, C = a->C, heads = a->H / a->G;
+    size_t T = a->T, P = a->head, C = a->C, heads = a->H / a->G, ld = a->G * C;
     float *scores = work + RP_PANELS_WORK;
     float *keys = scores + BLOCK * row_size(T), *values = keys + rp_panels_size(T, C);
     for (size_t g = 0; g < a->G; g++) {
-        rp_panels_pack_rows(keys, k + g * C, a->G * C, T, C);
-        rp_panels_pack_transposed(values, v + g * C, a->G * C, C, T);
+        if (P) rp_panels_pack_rows(keys, a->k + g * C, ld, 0, P, T, C);
+        if (P) rp_panels_pack_transposed(values, a->v + g * C, ld, 0, P, C, T);
+        rp_panels_pack_rows(keys, k + g * C, ld, P, T, T, C);
+        rp_panels_pack_transposed(values, v + g * C, ld, P, T, C, T);
         for (size_t h = g * heads; h < (g + 1) * heads; h++) {
             const float *bias = a->bias ? a->bias + h * (2 * a->reach - 1) : NULL;
-            for (size_t i = 0; i < T; i += BLOCK)
+            for (size_t i = P; i < T; i += BLOCK)
                 attend_block(y + h * C, q + h * C, keys, values, bias, scores, work, i,
                              i + BLOCK < T ? i + BLOCK : T, a);
         }

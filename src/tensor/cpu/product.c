@@ -1,0 +1,57 @@
+#include "tensor/cpu/panels.h"
+
+/* The tile at (row, column), where it may stick out of y: computed aside, copied in part. */
+static void multiply_edge(const rp_product *p, const void *a, const void *b, size_t row,
+                          size_t column, bool first, size_t n)
+{
+    float tile[RP_TILE * RP_PANEL] = {0}, bias[RP_PANEL] = {0};
+    size_t rows = p->T - row < RP_TILE ? p->T - row : RP_TILE;
+    size_t columns = p->N - column < RP_PANEL ? p->N - column : RP_PANEL;
+    float *y = p->y + row * p->ldy + column;
+    if (first && p->bias) memcpy(bias, p->bias + column, columns * sizeof *bias);
+    for (size_t r = 0; r < rows && !first; r++)
+        memcpy(tile + r * RP_PANEL, y + r * p->ldy, columns * sizeof *tile);
+    p->kernel->multiply(tile, RP_PANEL, a, b, first && p->bias ? bias : NULL, first, n);
+    for (size_t r = 0; r < rows; r++)
+        memcpy(y + r * p->ldy, tile + r * RP_PANEL, columns * sizeof *tile);
+}
+
+/* Bytes of a panel of so many inputs. */
+static size_t panel_bytes(const rp_kernel *kernel, size_t depth)
+{
+    size_t rest = depth % kernel->depth;
+    return depth / kernel->depth * kernel->block_bytes(kernel->depth) +
+           (rest ? kernel->block_bytes(rest) : 0);
+}
+
+/* Rows [row, row + rows) against inputs [k0, k0 + n) of all panels. */
+static void multiply_block(const rp_product *p, size_t row, size_t rows, size_t k0, size_t n)
+{
+    const rp_kernel *kernel = p->kernel;
+    size_t tile = kernel->tile_bytes(n), panel = panel_bytes(kernel, p->depth);
+    const char *block = (const char *)p->panels + panel_bytes(kernel, k0), *work = (char *)p->work;
+    for (size_t column = 0; column < p->N; column += RP_PANEL) {
+        const char *b = block + column / RP_PANEL * panel;
+        for (size_t i = 0; i < rows; i += RP_TILE) {
+            const char *a = work + i / RP_TILE * tile;
+            if (i + RP_TILE > rows || column + RP_PANEL > p->N)
+                multiply_edge(p, a, b, row + i, column, k0 == 0, n);
+            else
+                kernel->multiply(p->y + (row + i) * p->ldy + column, p->ldy, a, b,
+                                 p->bias ? p->bias + column : NULL, k0 == 0, n);
+        }
+    }
+}
+
+void rp_product_run(const rp_product *p)
+{
+    size_t depth = p->kernel->depth;
+    for (size_t row = 0; row < p->T; row += RP_ROWS) {
+        size_t rows = p->T - row < RP_ROWS ? p->T - row : RP_ROWS;
+        for (size_t k0 = 0; k0 < p->K; k0 += depth) {
+            size_t n = p->K - k0 < depth ? p->K - k0 : depth;
+            p->kernel->pack(p->work, p->x + row * p->ldx + k0, p->ldx, rows, n);
+            multiply_block(p, row, rows, k0, n);
+        }
+    }
+}
