@@ -3,11 +3,13 @@
 #
 #     bench/capture.sh [DATA]
 #
-# DATA holds data/msmarco-dl and tokenizers/ (default ../shared). A Llama of 12 layers, 768 wide
-# (feed-forward 2048, 12 heads, vocabulary 32000) with random weights, made once in $TMPDIR; the
-# first $TOP (4) BM25 candidates of the 43 queries of TREC DL19; f32, CPU, all cores. Runs are
-# interleaved, $ROUNDS (2) of each; the best counts. PYTHON needs torch, transformers and
-# sentencepiece. Prints both rates, their ratio, and the share of the machine's sgemm rate.
+# DATA holds data/msmarco-dl and tokenizers/ (default ../shared). SHAPE=small: a Llama of 12 layers, 768
+# wide (feed-forward 2048, 12 heads); SHAPE=7b: LAYERS (2) layers of Llama-2 7B's. Vocabulary 32000, random
+# weights, made once in $TMPDIR; the BM25 top 100 of the first $QUERIES (2) queries of TREC DL19; CPU, all
+# cores. COMPUTE=f32, or bf16: weights and products of both sides. Runs are interleaved, $ROUNDS (3) of
+# each; the best counts; BATCHES are those of the peer (1 to 32). PYTHON needs torch, transformers and sentencepiece. Prints both rates, their
+# ratio, and, in f32, the share of the machine's sgemm rate that all tokens would take of it, those that
+# capture computes once for a query's documents included.
 set -eu
 cd "$(dirname "$0")/.."
 data=${1:-../shared}
@@ -17,21 +19,23 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 model=${BENCH_MODEL:-$work/model}
+export COMPUTE="${COMPUTE:-f32}"
+head -n $((${QUERIES:-2} * 100)) "$data/data/msmarco-dl/run.bm25.dl19.trec" >"$work/run.trec"
 peer() { "$python" bench/capture_peer.py "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }; }
 
 [ -f "$model/model.safetensors" ] || peer model "$model" "$data/tokenizers/llama2_tokenizer.model"
 flops=$(peer flops)
 : >"$work/times"
-for round in $(seq "${ROUNDS:-2}"); do
+for round in $(seq "${ROUNDS:-3}"); do
     rm -rf "$work/store"
     clock=$(peer clock "$rankprobe" capture --model "$model" \
-        --run "$data/data/msmarco-dl/run.bm25.dl19.trec" --top "${TOP:-4}" \
+        --run "$work/run.trec" --compute "$COMPUTE" ${SHARE:-} \
         --queries "$data/data/msmarco-dl/queries.dl19.tsv" \
         --collection "$data/data/msmarco-dl/collection.tsv.gz" -o "$work/store")
     tokens=$(awk -F'\t' '/^#/ { next } !c { for (c = 1; $c != "tokens"; c++); next } { n += $c }
         END { print n }' "$work/store/rows.tsv")
     printf 'capture\tall\t%s\t%s\n' "$tokens" "$clock" | tee -a "$work/times"
-    [ "$round" = 1 ] && batch='1 2 4 8 16 32' || batch=$best
+    [ "$round" = 1 ] && batch=${BATCHES:-1 2 4 8 16 32} || batch=$best
     # shellcheck disable=SC2086 # a list of batch sizes
     peer run "$model" "$work/store/rows.tsv" $batch | tee -a "$work/times"
     best=$(awk -F'\t' '$1 == "peer" && (!t || $4 < t) { t = $4; split($2, b, " "); print b[2] }' \

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Helper of capture.sh: the model, the peer and the matrix products that capture is held against.
 
-    capture_peer.py model DIR LLAMA2.model      a Llama of 12 layers, 768 wide, random weights
-    capture_peer.py run DIR LENGTHS BATCH...    transformers with forward hooks, float32
+    capture_peer.py model DIR LLAMA2.model      a Llama with random weights
+    capture_peer.py run DIR LENGTHS BATCH...    transformers with forward hooks
     capture_peer.py flops                       of matrix products, a token
     capture_peer.py clock COMMAND...            its wall and CPU seconds
     capture_peer.py sgemm                       numpy's (OpenBLAS) and torch's rate, GFLOP/s
@@ -11,9 +11,13 @@
 does what a careful user of transformers would: sorted by length, padded to the longest of a batch,
 sdpa, inference mode, means over the real tokens of every layer in forward hooks, the score. Loading,
 tokenising and writing are not counted for the peer; they are counted for capture.
+
+SHAPE: small (12 layers, 768 wide) or 7b (Llama-2 7B's layers, LAYERS (2) of them). COMPUTE: f32, bf16.
 """
 import csv
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -22,18 +26,23 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
-SHAPE = dict(vocab_size=32000, hidden_size=768, intermediate_size=2048, num_hidden_layers=12,
-             num_attention_heads=12, num_key_value_heads=12, max_position_embeddings=2048)
+SHAPES = {
+    'small': dict(hidden_size=768, intermediate_size=2048, num_hidden_layers=12,
+                  num_attention_heads=12, num_key_value_heads=12),
+    '7b': dict(hidden_size=4096, intermediate_size=11008, num_attention_heads=32,
+               num_key_value_heads=32, num_hidden_layers=int(os.environ.get('LAYERS', 2)))}
+SHAPE = dict(vocab_size=32000, max_position_embeddings=2048,
+             **SHAPES[os.environ.get('SHAPE', 'small')])
+DTYPE = {'f32': torch.float32, 'bf16': torch.bfloat16}[os.environ.get('COMPUTE', 'f32')]
 D, F = SHAPE['hidden_size'], SHAPE['intermediate_size']
 FLOPS = 2 * SHAPE['num_hidden_layers'] * (4 * D * D + 3 * D * F)  # of matrix products, a token
 
 
 def make_model(path, sentencepiece):
-    from transformers import LlamaTokenizer
     torch.manual_seed(0)
-    LlamaForSequenceClassification(LlamaConfig(**SHAPE, num_labels=1, pad_token_id=0)
-                                   ).save_pretrained(path)
-    LlamaTokenizer.from_pretrained(sentencepiece).save_pretrained(path)
+    net = LlamaForSequenceClassification(LlamaConfig(**SHAPE, num_labels=1, pad_token_id=0))
+    net.to(DTYPE).save_pretrained(path)
+    shutil.copy(sentencepiece, f'{path}/tokenizer.model')
 
 
 def means(net):
@@ -53,7 +62,7 @@ def means(net):
 
 
 def run(path, lengths, batch):
-    net = LlamaForSequenceClassification.from_pretrained(path, dtype=torch.float32,
+    net = LlamaForSequenceClassification.from_pretrained(path, dtype=DTYPE,
                                                          attn_implementation='sdpa').eval()
     state = means(net)
     order = sorted(lengths, reverse=True)

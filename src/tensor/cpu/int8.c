@@ -77,9 +77,9 @@ static float quantise(int8_t *code, const float *x, size_t n)
     }
     for (; k < n; k++) code[k] = (int8_t)lrintf(x[k] * by);
     for (; k < groups_of(n) * GROUP; k++) code[k] = 0;
-    for (size_t i = 0; i < n; i++)
-        if (x[i] != x[i]) return NAN;
-    return scale;
+    bool broken = false;
+    for (size_t i = 0; i < n; i++) broken |= x[i] != x[i];
+    return broken ? NAN : scale;
 }
 
 static void pack(void *tiles, const float *x, size_t ldx, size_t rows, size_t n)
@@ -120,7 +120,8 @@ static void multiply(float *y, size_t ldy, const void *tile, const void *panel, 
     const header *h = (const header *)((const char *)tile + groups * GROUP * RP_TILE);
     const float *scale = (const float *)((const char *)panel + groups * GROUP * RP_PANEL);
     const int32_t *sums = (const int32_t *)(scale + RP_PANEL);
-    __m512i sum[RP_TILE][2];
+    __m512i sum[RP_TILE][2], kept[RP_TILE][2];
+#pragma GCC unroll 12
     for (size_t r = 0; r < RP_TILE; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
     for (size_t g = 0; g < groups; g++, a += RP_TILE * RP_LANES)
         for (size_t k = 0; k < RP_LANES; k++, b += 2) {
@@ -132,6 +133,9 @@ static void multiply(float *y, size_t ldy, const void *tile, const void *panel, 
                 sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], s, b1);
             }
         }
+#pragma GCC unroll 12
+    for (size_t r = 0; r < RP_TILE; r++) /* so that the sums stay in registers until here */
+        kept[r][0] = sum[r][0], kept[r][1] = sum[r][1];
     for (size_t j = 0; j < 2; j++) {
         __m512i shift = _mm512_slli_epi32(_mm512_loadu_si512(sums + j * RP_LANES), 7);
         __m512 by = _mm512_loadu_ps(scale + j * RP_LANES);
@@ -139,7 +143,7 @@ static void multiply(float *y, size_t ldy, const void *tile, const void *panel, 
             float *out = y + r * ldy + j * RP_LANES;
             __m512 start = _mm512_setzero_ps();
             if (!first || bias) start = _mm512_loadu_ps(first ? bias + j * RP_LANES : out);
-            __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sum[r][j], shift)),
+            __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(kept[r][j], shift)),
                                      _mm512_set1_ps(h->scale[r]));
             for (size_t i = 0; i < h->n[r]; i++)
                 v = _mm512_add_ps(v, outlier(panel, h->at[r][i], j, h->value[r][i]));
