@@ -136,7 +136,7 @@ static void measure(double best[KINDS], const shape *s, sgemm *blis)
 
 int main(void)
 {
-    static const size_t shapes[][2] = {{768, 768},   {2048, 768},  {768, 2048},
+    static const size_t shapes[][2] = {{768, 768},   {2048, 768},   {768, 2048},
                                        {4096, 4096}, {11008, 4096}, {4096, 11008}};
     void *library = dlopen("libblis.so.4", RTLD_NOW | RTLD_LOCAL);
     sgemm *blis = library ? (sgemm *)dlsym(library, "cblas_sgemm") : NULL;

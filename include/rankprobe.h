@@ -165,9 +165,9 @@ typedef struct rp_score_options {
     rp_inputs in;
     const char *model, *base, *models;
     rp_template_options template_;
-    const char *output; /* TREC run, reranked; beside it FILE.json: what it was made of */
-    const char *tag;    /* default "rankprobe" */
-    size_t memory;      /* bytes for weights in compute form and activations, default 2 GiB */
+    const char *output;  /* TREC run, reranked; beside it FILE.json: what it was made of */
+    const char *tag;     /* default "rankprobe" */
+    size_t memory;       /* bytes for weights in compute form and activations, default 2 GiB */
     const char *compute; /* "f32" (default), "bf16", "int8": see rp_capture_options */
     bool no_share;
     int threads;
@@ -190,6 +190,11 @@ typedef struct rp_capture_options {
     /* In what matrices are multiplied: "f32" (default), "bf16", "int8"; the last two only where the
      * machine has instructions for them, and at the cost of digits (bench/RESULTS.md). */
     const char *compute;
+    /* Several processes on one store: this one is number `shard` of `shards` (0: it is alone, or
+     * one of those of mpirun). Each begins with every shards-th shard of the store, then takes what
+     * nobody is at. */
+    size_t shard, shards;
+    bool repair; /* a complete store is checked, and what is altered computed again */
     /* The documents of a query share the computation of what their sequences begin with; without
      * that the results are the same to the last bit. */
     bool no_share;

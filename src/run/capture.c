@@ -1,6 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/comm.h"
 #include "run/drive.h"
 #include "store/writer.h"
 
@@ -14,8 +16,9 @@ typedef struct capture {
     size_t nviews;
     rp_store_row *row; /* [pairs] */
     rp_store_writer *writer;
-    float **x;     /* [nviews] [layers, shard rows, width] */
-    float *scores; /* [shard rows], NULL without a head */
+    float **x;                 /* [nviews] [layers, shard rows, width] */
+    float *scores;             /* [shard rows], NULL without a head */
+    size_t process, processes; /* which of those that write the store */
 } capture;
 
 void rp_capture_options_init(rp_capture_options *o)
@@ -82,6 +85,8 @@ static rp_status open_writer(capture *c, rp_error *err)
                           .rows = c->work.pairs.n,
                           .shard_rows = o->shard_rows,
                           .score = !o->no_score,
+                          .shared = c->processes > 1,
+                          .repair = o->repair,
                           .command = c->host ? c->host->command : NULL};
     rp_status status = rp_store_dtype_find(&plan.dtype, o->dtype, err);
 
@@ -185,9 +190,26 @@ static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_err
     return status;
 }
 
+/* First every processes-th shard, then what others have left: a process that died, or is slow. */
+static rp_status take_shards(capture *c, rp_drive *drive, rp_error *err)
+{
+    size_t shards = rp_store_writer_layout(c->writer)->shards;
+    rp_status status = RP_OK;
+
+    for (int own = 1; own >= 0; own--)
+        for (size_t s = 0; status == RP_OK && s < shards; s++) {
+            bool mine;
+            if ((s % c->processes == c->process) != own) continue;
+            status = rp_store_writer_claim(c->writer, s, &mine, err);
+            if (status == RP_OK && mine) status = capture_shard(c, drive, s, err);
+        }
+    return status;
+}
+
 static rp_status capture_shards(capture *c, rp_error *err)
 {
     const rp_layout *layout = rp_store_writer_layout(c->writer);
+    const rp_capture_options *o = c->options;
     rp_drive drive = {.what = "capturing pairs", .total = layout->rows, .host = c->host};
     size_t left = 0;
     rp_status status;
@@ -199,14 +221,13 @@ static rp_status capture_shards(capture *c, rp_error *err)
     if (status == RP_OK)
         status = rp_session_new(&drive.session, c->work.model,
                                 &(rp_session_options){.memory = left,
-                                                      .threads = c->options->threads,
-                                                      .compute = c->options->compute,
-                                                      .no_share = c->options->no_share},
+                                                      .threads = o->threads,
+                                                      .compute = o->compute,
+                                                      .no_share = o->no_share},
                                 err);
     if (status == RP_OK)
         status = rp_host_progress(c->host, drive.what, drive.done, drive.total, err);
-    for (size_t s = 0; status == RP_OK && s < layout->shards; s++)
-        if (!rp_store_writer_has(c->writer, s)) status = capture_shard(c, &drive, s, err);
+    if (status == RP_OK) status = take_shards(c, &drive, err);
     rp_session_free(drive.session);
     return status;
 }
@@ -217,6 +238,9 @@ static rp_status finish(capture *c, rp_error *err)
     rp_status status = loss ? rp_store_writer_finish(c->writer, loss, err)
                             : rp_fail_memory(err, c->nviews * sizeof *loss);
 
+    if (status == RP_OK && !rp_store_writer_complete(c->writer))
+        rp_host_note(c->host, "'%s': other processes are still at it; the last one finishes it",
+                     c->options->store);
     for (size_t v = 0; status == RP_OK && v < c->nviews; v++)
         if (loss[v].error > 0)
             rp_host_note(
@@ -226,25 +250,53 @@ static rp_status finish(capture *c, rp_error *err)
     return status;
 }
 
+static rp_status check_options(capture *c, rp_error *err)
+{
+    const rp_capture_options *o = c->options;
+    size_t machine = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+
+    if (!o->store) return rp_fail(err, RP_EARG, "no store directory is given");
+    if (o->shards && o->shard >= o->shards)
+        return rp_fail(err, RP_EARG, "shard %zu of %zu: they are counted from 0", o->shard,
+                       o->shards);
+    if (o->shards && rp_comm_world()->size > 1)
+        return rp_fail(err, RP_EARG,
+                       "processes of mpirun share the work by themselves, without a "
+                       "shard to be given");
+    c->process = o->shards ? o->shard : (size_t)rp_comm_world()->rank;
+    c->processes = o->shards ? o->shards : (size_t)rp_comm_world()->size;
+    if (o->memory > machine)
+        return rp_fail(err, RP_ENOMEM, "memory of %zu MiB is more than the machine's %zu MiB",
+                       o->memory >> 20, machine >> 20);
+    return RP_OK;
+}
+
+static rp_status run(capture *c, rp_error *err)
+{
+    const rp_capture_options *o = c->options;
+    const rp_model_source source = {o->model, o->base, o->models};
+    rp_status status = check_options(c, err);
+
+    if (status == RP_OK)
+        status =
+            rp_workload_open(&c->work, &o->in, &source, &o->template_, !o->no_score, c->host, err);
+    if (status == RP_OK) status = parse_views(c, err);
+    if (status == RP_OK) status = list_rows(c, err);
+    if (status == RP_OK) status = open_writer(c, err);
+    if (status != RP_OK) return status;
+    if (rp_store_writer_complete(c->writer)) {
+        rp_host_note(c->host, "'%s' is complete: nothing to do", o->store);
+        return RP_OK;
+    }
+    status = capture_shards(c, err);
+    return status == RP_OK ? finish(c, err) : status;
+}
+
 rp_status rp_capture(const rp_capture_options *o, const rp_host *host, rp_error *err)
 {
     capture c = {.options = o, .host = host};
-    const rp_model_source source = {o->model, o->base, o->models};
-    rp_status status;
+    rp_status status = run(&c, err);
 
-    if (!o->store) return rp_fail(err, RP_EARG, "no store directory is given");
-    status = rp_workload_open(&c.work, &o->in, &source, &o->template_, !o->no_score, host, err);
-    if (status == RP_OK) status = parse_views(&c, err);
-    if (status == RP_OK) status = list_rows(&c, err);
-    if (status == RP_OK) status = open_writer(&c, err);
-    if (status != RP_OK) goto done;
-    if (rp_store_writer_complete(c.writer)) {
-        rp_host_note(host, "'%s' is complete: nothing to do", o->store);
-        goto done;
-    }
-    status = capture_shards(&c, err);
-    if (status == RP_OK) status = finish(&c, err);
-done:
     capture_release(&c);
-    return status;
+    return rp_comm_agree(status, err);
 }

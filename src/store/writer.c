@@ -2,20 +2,21 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "store/claim.h"
 #include "store/manifest.h"
 #include "store/part.h"
+#include "store/repair.h"
 #include "store/shardfile.h"
 
 struct rp_store_writer {
     char *dir;
-    int lock; /* the directory itself, locked while it is written */
+    rp_claim claim;
+    bool repair;
     rp_layout layout;
     rp_store_row *row; /* [rows] names of the plan, numbers of the shards that are there */
     json_t *manifest;  /* of the first start */
@@ -29,10 +30,10 @@ void rp_store_writer_free(rp_store_writer *w)
     for (size_t s = 0; w->part && s < w->layout.shards; s++) rp_part_release(&w->part[s]);
     free(w->part);
     free(w->row);
+    rp_claim_release(&w->claim);
     free(w->dir);
     json_decref(w->manifest);
     rp_layout_release(&w->layout);
-    if (w->lock >= 0) close(w->lock);
     free(w);
 }
 
@@ -65,8 +66,9 @@ static bool is_temporary(const char *name)
     return false;
 }
 
-/* Deletes left-over temporaries; *others counts what else is there. */
-static rp_status sweep(const char *path, size_t *others, rp_error *err)
+/* Deletes left-over temporaries, which may be another process's at work where several write;
+ * *others counts what else is there. */
+static rp_status sweep(const rp_store_writer *w, const char *path, size_t *others, rp_error *err)
 {
     DIR *d = opendir(path);
     rp_status status = RP_OK;
@@ -75,9 +77,10 @@ static rp_status sweep(const char *path, size_t *others, rp_error *err)
     if (!d) return errno == ENOENT ? RP_OK : rp_fail_errno(err, path);
     for (struct dirent *e; status == RP_OK && (e = readdir(d)) != NULL;) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        if (strcmp(e->d_name, RP_STORE_LOCK) == 0) continue;
         if (!is_temporary(e->d_name))
             ++*others;
-        else if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
+        else if (!w->claim.shared && unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
             status = rp_fail_errno(err, path);
     }
     closedir(d);
@@ -90,25 +93,12 @@ static rp_status sweep_views(const rp_store_writer *w, rp_error *err)
     size_t others;
     rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
 
-    if (status == RP_OK) status = sweep(path, &others, err);
+    if (status == RP_OK) status = sweep(w, path, &others, err);
     for (size_t v = 0; status == RP_OK && v < w->layout.nviews; v++) {
         status = rp_path_join(path, sizeof path, w->dir, w->layout.view[v].name, err);
-        if (status == RP_OK) status = sweep(path, &others, err);
+        if (status == RP_OK) status = sweep(w, path, &others, err);
     }
     return status;
-}
-
-static rp_status lock_directory(rp_store_writer *w, rp_error *err)
-{
-    rp_status status = rp_path_make_dirs(w->dir, err);
-
-    if (status != RP_OK) return status;
-    w->lock = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (w->lock < 0) return rp_fail_errno(err, w->dir);
-    /* A file system without locks (some network mounts) does not keep us from writing. */
-    if (flock(w->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return rp_fail(err, RP_EIO, "'%s' is being written by another process", w->dir);
-    return RP_OK;
 }
 
 static rp_status make_directories(const rp_store_writer *w, rp_error *err)
@@ -124,6 +114,23 @@ static rp_status make_directories(const rp_store_writer *w, rp_error *err)
     return status;
 }
 
+/* Of shards that were claimed by processes that died. */
+static rp_status delete_locks(const rp_store_writer *w, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
+    DIR *d = status ? NULL : opendir(path);
+
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+        if (fnmatch("[0-9]*.lock", e->d_name, 0) == 0) unlinkat(dirfd(d), e->d_name, 0);
+    if (d) closedir(d);
+    if (status == RP_OK && w->claim.shared) {
+        status = rp_path_join(path, sizeof path, w->dir, RP_STORE_LOCK, err);
+        if (status == RP_OK) unlink(path);
+    }
+    return status;
+}
+
 /* The parts and the unfinished manifest go; also what a kill after store.json has left of them. */
 static rp_status delete_parts(const rp_store_writer *w, rp_error *err)
 {
@@ -135,6 +142,7 @@ static rp_status delete_parts(const rp_store_writer *w, rp_error *err)
         if (status == RP_OK && unlink(path) != 0 && errno != ENOENT)
             status = rp_fail_errno(err, path);
     }
+    if (status == RP_OK) status = delete_locks(w, err);
     if (status == RP_OK) status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
     if (status == RP_OK && rmdir(path) != 0 && errno != ENOENT && errno != ENOTEMPTY)
         status = rp_fail_errno(err, path);
@@ -167,12 +175,17 @@ static rp_status check_format(const json_t *manifest, const char *path, rp_error
 }
 
 /* A complete store is checked as a reader checks it. */
-static rp_status adopt_complete(rp_store_writer *w, rp_error *err)
+static rp_status adopt_complete(rp_store_writer *w, const rp_host *host, rp_error *err)
 {
     rp_store *store = NULL;
+    bool sound = true;
     rp_status status = sweep_views(w, err);
 
-    if (status == RP_OK) status = delete_parts(w, err);
+    if (status == RP_OK && w->repair)
+        status =
+            rp_repair_begin(&sound, w->part, w->row, w->dir, &w->layout, w->manifest, host, err);
+    if (status != RP_OK || !sound) return status;
+    status = delete_parts(w, err);
     if (status == RP_OK) status = rp_store_open(&store, w->dir, err);
     rp_store_free(store);
     w->complete = true;
@@ -208,11 +221,11 @@ static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, 
 
     if (status == RP_OK)
         status = rp_path_join(unfinished, sizeof unfinished, w->dir, RP_STORE_UNFINISHED, err);
-    if (status == RP_OK) status = sweep(w->dir, &others, err);
+    if (status == RP_OK) status = sweep(w, w->dir, &others, err);
     if (status != RP_OK) return status;
     if (rp_path_exists(complete)) {
         status = adopt_manifest(w, complete, wanted, err);
-        return status == RP_OK ? adopt_complete(w, err) : status;
+        return status == RP_OK ? adopt_complete(w, host, err) : status;
     }
     if (rp_path_exists(unfinished)) {
         status = adopt_manifest(w, unfinished, wanted, err);
@@ -255,13 +268,16 @@ rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const 
 
     *writer = NULL;
     if (!w) return rp_fail_memory(err, sizeof *w);
-    w->lock = -1;
+    w->claim = (rp_claim){NULL, -1, -1, -1, false};
+    w->repair = plan->repair;
     status = writer_init(w, dir, plan, err);
     if (status == RP_OK)
         status =
             rp_manifest_new(&wanted, &w->layout, plan->row, plan->settings, plan->command, err);
-    if (status == RP_OK) status = lock_directory(w, err);
+    if (status == RP_OK) status = rp_claim_open(&w->claim, w->dir, plan->shared, err);
+    if (status == RP_OK) status = rp_claim_enter(&w->claim, err);
     if (status == RP_OK) status = adopt(w, wanted, host, err);
+    rp_claim_leave(&w->claim);
     json_decref(wanted);
     if (status == RP_OK)
         *writer = w;
@@ -271,6 +287,22 @@ rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const 
 }
 
 /* ---- shards ---- */
+
+rp_status rp_store_writer_claim(rp_store_writer *w, size_t shard, bool *mine, rp_error *err)
+{
+    size_t first = shard * w->layout.shard_rows;
+    rp_status status = RP_OK;
+
+    *mine = false;
+    if (rp_store_writer_has(w, shard)) return RP_OK;
+    status = rp_claim_shard(&w->claim, shard, mine, err);
+    if (status != RP_OK || !*mine || !w->claim.shared) return status;
+    /* Another process may have put it since this one looked. */
+    status = rp_part_load(&w->part[shard], w->row + first, w->dir, &w->layout, shard, err);
+    *mine = status == RP_OK && !w->part[shard].done;
+    if (!*mine) rp_claim_let_go(&w->claim, shard);
+    return status;
+}
 
 rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_shard *data,
                               rp_error *err)
@@ -296,6 +328,7 @@ rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_s
         row->docid = named.docid;
     }
     part->done = true;
+    rp_claim_let_go(&w->claim, shard);
     return RP_OK;
 }
 
@@ -383,7 +416,7 @@ static rp_status save_manifest(rp_store_writer *w, const char *rows_path, const 
     return status == RP_OK ? rp_json_save(w->manifest, path, JSON_INDENT(1), err) : status;
 }
 
-rp_status rp_store_writer_finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
+static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
 {
     char path[RP_STORE_PATH];
     rp_loss *worst = rp_alloc(w->layout.nviews, sizeof *worst);
@@ -402,5 +435,38 @@ rp_status rp_store_writer_finish(rp_store_writer *w, rp_loss *loss, rp_error *er
     if (status == RP_OK) w->complete = true;
     if (status == RP_OK && loss) memcpy(loss, worst, w->layout.nviews * sizeof *worst);
     free(worst);
+    return status;
+}
+
+/* What other processes have put; *all: every shard is there. */
+static rp_status refresh(rp_store_writer *w, bool *all, rp_error *err)
+{
+    char complete[RP_STORE_PATH];
+    rp_status status = rp_path_join(complete, sizeof complete, w->dir, RP_STORE_MANIFEST, err);
+
+    *all = false;
+    if (status != RP_OK) return status;
+    if (rp_path_exists(complete)) {
+        w->complete = true;
+        return RP_OK;
+    }
+    *all = true;
+    for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++) {
+        size_t first = s * w->layout.shard_rows;
+        if (!w->part[s].done)
+            status = rp_part_load(&w->part[s], w->row + first, w->dir, &w->layout, s, err);
+        *all &= w->part[s].done;
+    }
+    return status;
+}
+
+rp_status rp_store_writer_finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
+{
+    bool all = true;
+    rp_status status = rp_claim_enter(&w->claim, err);
+
+    if (status == RP_OK && w->claim.shared) status = refresh(w, &all, err);
+    if (status == RP_OK && all) status = finish(w, loss, err);
+    rp_claim_leave(&w->claim);
     return status;
 }

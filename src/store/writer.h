@@ -6,7 +6,8 @@
  * store.json, which is written after rows.tsv; then the parts are deleted. Whoever opens the same
  * directory again with the same settings goes on after the committed shards, and ends with the same
  * bytes as if nothing had happened; other settings are refused with the name of the first that
- * differs. An unfinished store of an older format is refused, too; a complete one is left alone.
+ * differs. An unfinished store of an older format is refused, too; a complete one is left alone,
+ * unless it is to be repaired. Several processes may write one store together (claim.h).
  */
 #ifndef RP_STORE_WRITER_H
 #define RP_STORE_WRITER_H
@@ -24,6 +25,8 @@ typedef struct rp_store_plan {
     json_t *settings;    /* object: what else must be the same when a store is continued; members
                           * "path" at any depth may differ. Borrowed. */
     const char *command; /* recorded; that of the first start is kept. May be NULL */
+    bool shared;         /* with other processes */
+    bool repair;         /* what is altered or missing of a complete store is to be put again */
 } rp_store_plan;
 
 /* One shard's numbers: x[v] is [layers of view v, rows, width]. */
@@ -45,11 +48,16 @@ void rp_store_writer_free(rp_store_writer *writer);
 bool rp_store_writer_complete(const rp_store_writer *writer);
 const rp_layout *rp_store_writer_layout(const rp_store_writer *writer);
 bool rp_store_writer_has(const rp_store_writer *writer, size_t shard);
+/* *mine <- whether the shard is to be computed here: it is not there, and no other process computes
+ * it. It is then claimed until it is put, or the writer freed. */
+rp_status rp_store_writer_claim(rp_store_writer *writer, size_t shard, bool *mine, rp_error *err);
 /* RP_ECOMPUTE names view, layer, unit, qid and docid of a value that is not finite or too large. */
 rp_status rp_store_writer_put(rp_store_writer *writer, size_t shard, const rp_store_shard *data,
                               rp_error *err);
 /* All shards are there: writes rows.tsv and store.json, deletes the parts. loss [nviews] (may be
- * NULL): the worst of all shards. */
+ * NULL): the worst of all shards. Where several processes write it may be that others still compute
+ * some, or have finished the store: then nothing is done, and rp_store_writer_complete tells which.
+ */
 rp_status rp_store_writer_finish(rp_store_writer *writer, rp_loss *loss, rp_error *err);
 
 #endif

@@ -1,0 +1,114 @@
+#include "store/repair.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/number.h"
+#include "base/table.h"
+
+/* A file that store.json lists; false, and told: it is not as it was written. */
+static bool holds(rp_store_file *file, const json_t *object, const char *path, const char *manifest,
+                  const rp_host *host)
+{
+    rp_error why = {0};
+    if (rp_json_size(object, "bytes", SIZE_MAX / 2, &file->bytes, manifest, &why) ||
+        rp_json_checksum(object, "checksum", &file->checksum, manifest, &why) ||
+        rp_store_file_verify(file, path, &why)) {
+        rp_host_warn(host, "%s", why.text);
+        return false;
+    }
+    return true;
+}
+
+/* The numbers of all rows, from a sound rows.tsv. */
+static rp_status read_rows(rp_store_row *row, size_t rows, const char *path, rp_error *err)
+{
+    static const char *const names[] = {"tokens", "query_tokens", "document_tokens", "score",
+                                        "token_control"};
+    size_t column[5];
+    rp_table *t = NULL;
+    rp_status status = rp_table_read(&t, path, err);
+    for (size_t c = 0; !status && c < 5; c++)
+        status = rp_table_require(t, names[c], &column[c], err);
+    if (!status && rp_table_rows(t) != rows)
+        status =
+            rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path, rp_table_rows(t), rows);
+    for (size_t r = 0; !status && r < rows; r++) {
+        size_t *counts[] = {&row[r].tokens, &row[r].query_tokens, &row[r].document_tokens};
+        double *reals[] = {&row[r].score, &row[r].token_control};
+        for (size_t c = 0; c < 3; c++)
+            if (!rp_number_size(rp_table_cell(t, r, column[c]), counts[c]))
+                status = rp_fail(err, RP_EFORMAT, "'%s' line %zu: %s is not a number: '%s'", path,
+                                 rp_table_line(t, r), names[c], rp_table_cell(t, r, column[c]));
+        for (size_t c = 0; c < 2 && !status; c++)
+            status = rp_table_number(t, r, column[3 + c], reals[c], err);
+    }
+    rp_table_free(t);
+    return status;
+}
+
+/* The losses of single shards are gone: each has the worst, which is what is told at the end. */
+static void read_losses(rp_loss *loss, const rp_layout *layout, const json_t *manifest,
+                        const char *path)
+{
+    const json_t *list = json_object_get(manifest, "loss");
+    for (size_t v = 0; v < layout->nviews; v++) {
+        const json_t *of = json_array_get(list, v);
+        loss[v].error = json_number_value(json_object_get(of, "worst_relative_error"));
+        (void)rp_json_size(of, "layer", RP_STORE_MAX_LAYERS, &loss[v].layer, path, NULL);
+        (void)rp_json_size(of, "unit", RP_STORE_MAX_WIDTH, &loss[v].column, path, NULL);
+    }
+}
+
+static rp_status check_shards(bool *sound, rp_part *part, const char *dir, const rp_layout *layout,
+                              const json_t *manifest, const char *manifest_path,
+                              const rp_host *host, rp_error *err)
+{
+    const json_t *shards = json_object_get(manifest, "shards");
+    char path[RP_STORE_PATH];
+    rp_status status = RP_OK;
+    for (size_t s = 0; s < layout->shards && !status; s++) {
+        const json_t *files = json_object_get(json_array_get(shards, s), "files");
+        part[s].done = true;
+        for (size_t v = 0; v < layout->nviews && !status; v++) {
+            status = rp_layout_path(path, dir, &layout->view[v], s, err);
+            if (!status &&
+                !holds(&part[s].file[v], json_array_get(files, v), path, manifest_path, host))
+                part[s].done = *sound = false;
+        }
+        read_losses(part[s].loss, layout, manifest, manifest_path);
+        if (!status) status = rp_host_progress(host, "checking shards", s + 1, layout->shards, err);
+    }
+    return status;
+}
+
+rp_status rp_repair_begin(bool *sound, rp_part *part, rp_store_row *row, const char *dir,
+                          const rp_layout *layout, const json_t *manifest, const rp_host *host,
+                          rp_error *err)
+{
+    char complete[RP_STORE_PATH], unfinished[RP_STORE_PATH], rows[RP_STORE_PATH];
+    char parts[RP_STORE_PATH];
+    rp_store_file file;
+    *sound = true;
+    rp_status status = rp_path_join(complete, sizeof complete, dir, RP_STORE_MANIFEST, err);
+    if (!status)
+        status = rp_path_join(unfinished, sizeof unfinished, dir, RP_STORE_UNFINISHED, err);
+    if (!status) status = rp_path_join(rows, sizeof rows, dir, RP_STORE_ROWS, err);
+    if (!status) status = rp_path_join(parts, sizeof parts, dir, RP_STORE_PARTS, err);
+    if (!status) status = check_shards(sound, part, dir, layout, manifest, complete, host, err);
+    if (status) return status;
+    bool known = holds(&file, json_object_get(manifest, "rows_file"), rows, complete, host);
+    if (*sound && known) return RP_OK;
+    *sound = false;
+    if (known) status = read_rows(row, layout->rows, rows, err);
+    if (!status) status = rp_path_make_dirs(parts, err);
+    for (size_t s = 0; s < layout->shards && !status; s++) {
+        part[s].done &= known;
+        if (part[s].done)
+            status = rp_part_save(&part[s], dir, layout, s, row + s * layout->shard_rows, err);
+    }
+    if (!status && rename(complete, unfinished) != 0) status = rp_fail_errno(err, complete);
+    return status;
+}

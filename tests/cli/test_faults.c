@@ -1,0 +1,262 @@
+/* What may happen to a capture: killed, interrupted, a full disk, damaged files, other processes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "support/support.h"
+
+enum { QUERIES = 6, EACH = 20 };
+
+#define MPIRUN                                                                                     \
+    "env ASAN_OPTIONS=detect_leaks=0 OMPI_ALLOW_RUN_AS_ROOT=1 "                                    \
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe "
+#define CAPTURE                                                                                    \
+    "\"$RANKPROBE\" capture -q -j 1 --model $TMP/model --run $TMP/run --queries $TMP/queries.tsv " \
+    "--collection $TMP/docs.tsv --view resid_post --view mlp_act.last --shard-rows 4 --max-query " \
+    "20 --max-passage 60 -o $TMP/"
+/* All files of two stores, but the lines that hold the command. */
+#define SAME(a, b)                                                                                 \
+    "cd $TMP && rm -rf a b && cp -r " a " a && cp -r " b " b && "                                  \
+    "sed -i '/\"command\":/d' a/store.json b/store.json && "                                       \
+    "sed -i '/^# command/d' a/rows.tsv b/rows.tsv && sed -i '/rows_file/,/}/d' a/store.json "      \
+    "b/store.json && diff -r a b"
+
+static int shell(const char *command)
+{
+    char *err = NULL;
+    int code = rp_test_command(NULL, &err, command);
+    if (code) print_message("%s: %s\n", command, err);
+    free(err);
+    return code;
+}
+
+static const char *const word[] = {"kettle", "tram", "lantern", "of",
+                                   "the",    "blue", "stone",   "sings"};
+
+static rp_status add(rp_text *text, rp_rng *rng, size_t words, rp_error *err)
+{
+    rp_status status = RP_OK;
+    for (size_t w = 0; w < words && !status; w++)
+        status = rp_text_printf(text, err, "%s%s", w ? " " : "", word[rp_rng_below(rng, 8)]);
+    return status ? status : rp_text_printf(text, err, "\n");
+}
+
+/* Pairs in the shapes of a run, a model that may be changed, and a store of them: "whole". */
+static int make(void **state)
+{
+    rp_text run = {0}, queries = {0}, docs = {0};
+    rp_error err;
+    rp_rng rng;
+    rp_status status = RP_OK;
+    (void)state;
+    rp_rng_init(&rng, 9, 0);
+    for (size_t q = 0; q < QUERIES && !status; q++) {
+        status = rp_text_printf(&queries, &err, "q%zu\t", q);
+        if (!status) status = add(&queries, &rng, 5, &err);
+        for (size_t d = 0; d < EACH && !status; d++) {
+            size_t id = q * EACH + d;
+            status =
+                rp_text_printf(&run, &err, "q%zu Q0 d%zu %zu %zu bm25\n", q, id, d + 1, 99 - d);
+            if (!status) status = rp_text_printf(&docs, &err, "d%zu\t", id);
+            if (!status) status = add(&docs, &rng, 3 + rp_rng_below(&rng, 12), &err);
+        }
+    }
+    if (status) return -1;
+    rp_test_write("run", run.data, run.len);
+    rp_test_write("queries.tsv", queries.data, queries.len);
+    rp_test_write("docs.tsv", docs.data, docs.len);
+    rp_text_release(&run), rp_text_release(&queries), rp_text_release(&docs);
+    if (shell("cp -r tests/golden/run/model $TMP/model && chmod -R u+w $TMP/model")) return -1;
+    return shell(CAPTURE "whole");
+}
+
+static void a_hundred_kills_lose_nothing(void **state)
+{
+    (void)state;
+    rp_rng rng;
+    size_t killed = 0;
+    rp_rng_init(&rng, 10, 0);
+    for (int i = 0; i < 100; i++) {
+        char command[2048];
+        snprintf(command, sizeof command,
+                 CAPTURE
+                 "kills >/dev/null 2>&1 & pid=$!; sleep .%03zu; kill -9 $pid 2>/dev/null && "
+                 "exit 9; exit 0",
+                 5 + rp_rng_below(&rng, 40));
+        killed += rp_test_command(NULL, NULL, command) == 9;
+    }
+    assert_true(killed > 20);
+    assert_int_equal(shell(CAPTURE "kills"), 0);
+    assert_int_equal(shell(SAME("whole", "kills")), 0);
+}
+
+static void an_interrupt_leaves_whole_shards_and_ends_with_130(void **state)
+{
+    (void)state;
+    int code = rp_test_command(NULL, NULL,
+                               CAPTURE "int & pid=$!; for i in $(seq 2000); do "
+                                       "test -e $TMP/int/partial/00000.json && break; sleep .002; "
+                                       "done; kill -INT $pid; wait $pid");
+    if (code) assert_int_equal(code, 130); /* or it was faster */
+    assert_int_equal(shell(CAPTURE "int"), 0);
+    assert_int_equal(shell(SAME("whole", "int")), 0);
+}
+
+static void a_full_disk_is_an_error_that_can_be_gone_on_from(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    /* A limit on the size of files, of 512 bytes each, is a disk that is full in mid-file. */
+    int code = rp_test_command(NULL, &err, "trap '' XFSZ; ulimit -f 2; " CAPTURE "full");
+    assert_int_equal(code, 1);
+    assert_non_null(strstr(err, "/full"));
+    free(err);
+    assert_int_equal(shell("test -z \"$(find $TMP/full -name '*.tmp')\""), 0);
+    assert_int_equal(shell(CAPTURE "full"), 0);
+    assert_int_equal(shell(SAME("whole", "full")), 0);
+}
+
+static void a_second_process_is_told_who_writes(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    int code = rp_test_command(NULL, &err,
+                               CAPTURE "two & pid=$!; kill -STOP $pid; for i in $(seq 500); do "
+                                       "kill -CONT $pid; sleep .002; kill -STOP $pid; "
+                                       "test -s $TMP/two/store.lock && break; done; " CAPTURE
+                                       "two; code=$?; kill -CONT $pid; wait $pid; exit $code");
+    assert_int_equal(code, 1);
+    assert_non_null(strstr(err, "/two' is being written by process "));
+    free(err);
+    assert_int_equal(shell(SAME("whole", "two")), 0);
+    assert_int_equal(shell("test ! -e $TMP/two/store.lock"), 0);
+}
+
+static void damaged_shards_are_named_and_repaired(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    assert_int_equal(shell(CAPTURE "damaged"), 0);
+    assert_int_equal(shell(CAPTURE "damaged --repair"), 0);
+    assert_int_equal(
+        shell("cd $TMP/damaged && truncate -s -1 resid_post.all.mean/00003.safetensors && "
+              "printf x | dd of=mlp_act.last.mean/00005.safetensors bs=1 seek=700 "
+              "conv=notrunc 2>/dev/null && rm resid_post.all.mean/00007.safetensors"),
+        0);
+    assert_int_equal(
+        rp_test_command(NULL, &err, CAPTURE "damaged --repair 2>&1 | sed 's/-q//' >&2; true"), 0);
+    free(err);
+    assert_int_equal(shell(SAME("whole", "damaged")), 0);
+    /* Without rows.tsv no number of a row is known: everything is computed again. */
+    assert_int_equal(shell("rm $TMP/damaged/rows.tsv"), 0);
+    assert_int_equal(shell(CAPTURE "damaged --repair"), 0);
+    assert_int_equal(shell(SAME("whole", "damaged")), 0);
+    /* Told, where words are not switched off. */
+    assert_int_equal(shell("printf x >> $TMP/damaged/resid_post.all.mean/00002.safetensors"), 0);
+    assert_int_equal(rp_test_command(NULL, &err,
+                                     "set -- " CAPTURE "damaged --repair; shift 3; "
+                                     "\"$RANKPROBE\" capture \"$@\""),
+                     0);
+    assert_non_null(strstr(err, "resid_post.all.mean/00002.safetensors' is "));
+    free(err);
+}
+
+static void another_model_under_the_same_name_is_refused(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    assert_int_equal(shell("cp -r $TMP/model $TMP/kept && rm -rf $TMP/other"), 0);
+    rp_test_command(NULL, NULL,
+                    CAPTURE "other & pid=$!; for i in $(seq 2000); do "
+                            "test -e $TMP/other/partial/00000.json && break; sleep .002; done; "
+                            "kill -9 $pid; wait $pid");
+    assert_int_equal(shell("f=$(ls $TMP/model/*.safetensors | head -n 1); n=$(stat -c %s $f); "
+                           "printf xyz | dd of=$f bs=1 seek=$((n - 40)) conv=notrunc 2>/dev/null"),
+                     0);
+    assert_int_equal(rp_test_command(NULL, &err, CAPTURE "other"), 2);
+    assert_non_null(strstr(err, "fingerprint"));
+    free(err);
+    assert_int_equal(shell("rm -r $TMP/model && mv $TMP/kept $TMP/model"), 0);
+    assert_int_equal(shell(CAPTURE "other"), 0);
+    assert_int_equal(shell(SAME("whole", "other")), 0);
+}
+
+static void more_memory_than_the_machine_has_is_refused(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    assert_int_equal(rp_test_command(NULL, &err, CAPTURE "never --memory 900000G"), 1);
+    assert_non_null(strstr(err, "is more than the machine's"));
+    assert_int_equal(shell("test ! -e $TMP/never"), 0);
+    free(err);
+}
+
+static void processes_that_share_a_store_make_the_same_bytes(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    assert_int_equal(shell("for i in 0 1 2; do " CAPTURE "three --shard $i/3 & done; wait"), 0);
+    assert_int_equal(shell(SAME("whole", "three")), 0);
+    /* One of them is killed again and again; the others do its shards. */
+    assert_int_equal(shell("for n in 1 2 3; do " CAPTURE
+                           "dead --shard 1/2 & pid=$!; sleep .03; kill -9 $pid; "
+                           "done 2>/dev/null; wait; " CAPTURE "dead --shard 0/2"),
+                     0);
+    assert_int_equal(shell(SAME("whole", "dead")), 0);
+    /* A late one finds nothing to do. */
+    assert_int_equal(shell(CAPTURE "dead --shard 1/2"), 0);
+    /* Who writes alone does not join them, and they do not join it. */
+    int code = rp_test_command(NULL, &err,
+                               CAPTURE "mixed --shard 0/2 & pid=$!; for i in $(seq 2000); do "
+                                       "test -e $TMP/mixed/store.lock && break; sleep .001; done; "
+                                       "kill -STOP $pid; " CAPTURE
+                                       "mixed; code=$?; kill -CONT $pid; wait $pid; exit $code");
+    if (code) assert_non_null(strstr(err, "which share it"));
+    free(err);
+    assert_int_equal(shell(CAPTURE "mixed"), 0);
+    assert_int_equal(shell(SAME("whole", "mixed")), 0);
+    assert_int_equal(rp_test_command(NULL, NULL, CAPTURE "bad --shard 2/2"), 2);
+    assert_int_equal(rp_test_command(NULL, NULL, CAPTURE "bad --shard 2"), 2);
+}
+
+static void ranks_make_the_same_bytes(void **state)
+{
+    (void)state;
+    if (rp_test_command(NULL, NULL, "command -v mpirun >/dev/null")) {
+        print_message("skipped: mpirun is not installed\n");
+        skip();
+    }
+#ifndef RP_MPI
+    print_message("skipped: built without MPI\n");
+    skip();
+#endif
+    assert_int_equal(shell(MPIRUN "-n 3 " CAPTURE "ranks"), 0);
+    assert_int_equal(shell(SAME("whole", "ranks")), 0);
+}
+
+static void sharing_beginnings_and_two_layers_at_once_change_no_bit(void **state)
+{
+    (void)state;
+    assert_int_equal(shell(CAPTURE "unshared --no-share --memory 1M"), 0);
+    assert_int_equal(shell(SAME("whole", "unshared")), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hundred_kills_lose_nothing),
+        cmocka_unit_test(an_interrupt_leaves_whole_shards_and_ends_with_130),
+        cmocka_unit_test(a_full_disk_is_an_error_that_can_be_gone_on_from),
+        cmocka_unit_test(a_second_process_is_told_who_writes),
+        cmocka_unit_test(damaged_shards_are_named_and_repaired),
+        cmocka_unit_test(another_model_under_the_same_name_is_refused),
+        cmocka_unit_test(more_memory_than_the_machine_has_is_refused),
+        cmocka_unit_test(processes_that_share_a_store_make_the_same_bytes),
+        cmocka_unit_test(ranks_make_the_same_bytes),
+        cmocka_unit_test(sharing_beginnings_and_two_layers_at_once_change_no_bit),
+    };
+    return cmocka_run_group_tests(tests, make, NULL);
+}
