@@ -78,6 +78,7 @@ int rp_cmd_features(int argc, char **argv);
 int rp_cmd_score(int argc, char **argv);
 int rp_cmd_eval(int argc, char **argv);
 int rp_cmd_capture(int argc, char **argv);
+int rp_cmd_store(int argc, char **argv);
 int rp_cmd_doctor(int argc, char **argv);
 int rp_cmd_probe(int argc, char **argv);
 int rp_cmd_report(int argc, char **argv);

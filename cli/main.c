@@ -12,6 +12,8 @@ static const rp_command commands[] = {
     {"score", rp_cmd_score, "rerank a run with a language model"},
     {"eval", rp_cmd_eval, "trec_eval's measures of runs"},
     {"capture", rp_cmd_capture, "pooled activations of every layer of a ranking model"},
+    {"store", rp_cmd_store,
+     "what is in an activation store, whether it is sound, a layer for NumPy"},
     {"doctor", rp_cmd_doctor, "what was understood of a model, and whether it is right"},
     {"probe", rp_cmd_probe, "fit probes from activations to features"},
     {"report", rp_cmd_report, "figures, tables and a page from probes"},

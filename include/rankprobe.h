@@ -263,6 +263,25 @@ rp_status rp_store_read_rows(const rp_store *store, float *x, size_t view, size_
 void rp_store_expect(const rp_store *store, size_t view, size_t layer);
 void rp_store_forget(const rp_store *store, size_t view, size_t layer);
 
+/* What is in a store, also an unfinished one, as "key value" lines. */
+rp_status rp_store_info(const char *dir, const char *output, rp_error *err);
+/* Compares every file of a complete store with its size and checksum, and its tensors with what
+ * store.json says; writes a line for each that is bad, and a last line with the counts. RP_EFORMAT,
+ * after everything was written, when one is. threads 0: all. */
+rp_status rp_store_verify(const char *dir, const char *output, int threads, const rp_host *host,
+                          rp_error *err);
+typedef struct rp_export_options {
+    const char *store;
+    const char *view; /* NULL: the only one */
+    size_t layer;
+    const char *output; /* default "-" */
+    const char *format; /* "npy", "safetensors" (one tensor, x), "tsv" (qid, docid, u0 ...); "auto"
+                         * (default): by the output's name, else tsv */
+} rp_export_options;
+void rp_export_options_init(rp_export_options *o);
+/* A layer's x [rows, width] as f32, shard by shard: no more of it is held. */
+rp_status rp_store_export(const rp_export_options *o, const rp_host *host, rp_error *err);
+
 /* ---- probes -------------------------------------------------------------------------------- */
 
 typedef struct rp_probe_options {
