@@ -11,15 +11,11 @@
 # scikit-learn, safetensors and xxhash. How fast the engine is at full width: probe_lasso.sh,
 # probe_path.sh, probe_ridge.sh, probe_grid.sh.
 set -eu
+# shellcheck source=bench/probe_setup.sh
+. "$(dirname "$0")/probe_setup.sh"
 cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
-rankprobe=${RANKPROBE:-build/rankprobe}
 queries=${1:-100} pairs=${2:-50} width=${3:-192} labels=${4:-48}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-peer() { "$python" bench/probe_peer.py "$@"; }
 
 peer make "$work" "$queries" "$pairs" "$width" "$labels"
 echo "$((queries * pairs)) pairs, width $width, $labels labels"

@@ -10,23 +10,17 @@
 # (2) threads. No peer does all of it; probe_ridge.sh gives the ratios of a layer. METHOD=lasso and
 # OPTIONS change the command. RANKPROBE, PYTHON, STORIES: as in probe_lasso.sh.
 set -eu
-[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
-mkdir -p "$1"
-dir=$(cd "$1" && pwd) pairs=${2:-10000} width=${3:-4096} layers=${4:-32}
-cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
-rankprobe=${RANKPROBE:-build/rankprobe}
-name=n$pairs.d$width.l$layers.f16
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=bench/probe_setup.sh
+. "$(dirname "$0")/probe_setup.sh"
+keep "$@"
+pairs=${2:-10000} layers=${4:-32}
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
 
-"$python" bench/probe_data.py "$dir" "$name" "n=$pairs" "width=$width" "layers=$layers" dtype=f16
+activations ".l$layers.f16" "layers=$layers" dtype=f16
 # shellcheck disable=SC2086 # options are words
-"$python" bench/probe_peer.py clock "$rankprobe" probe "$dir/$name/store" \
-    "$dir/$name/features.tsv" --method "${METHOD:-ridge}" --permutations 1000 --bootstrap 2000 \
-    -j "$OMP_NUM_THREADS" -q -o "$work/probes.tsv" ${OPTIONS:-} >"$work/clock"
+peer clock "$rankprobe" probe "$data/store" "$data/features.tsv" \
+    --method "${METHOD:-ridge}" --permutations 1000 --bootstrap 2000 -j "$OMP_NUM_THREADS" -q \
+    -o "$work/probes.tsv" ${OPTIONS:-} >"$work/clock"
 awk '{ printf "%.1f s of wall, %.1f s of CPU (%.1f in the system), %d MiB at most\n",
         $1, $2 + $3, $3, $4 }' "$work/clock"
 awk '/^#/ { next } !c { for (i = 1; i <= NF; i++) if ($i == "status") c = i; next } { n[$c]++ }

@@ -19,37 +19,25 @@
 # PYTHON needs numpy, scipy, scikit-learn, celer, skglm, safetensors and xxhash; R glmnet. PEERS
 # names some of them. RANKPROBE, STORIES: see probe_data.py.
 set -eu
-[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
-mkdir -p "$1"
-dir=$(cd "$1" && pwd) pairs=${2:-5000} width=${3:-4096}
-cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
-rankprobe=${RANKPROBE:-build/rankprobe}
-data=$dir/n$pairs.d$width
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=bench/probe_setup.sh
+. "$(dirname "$0")/probe_setup.sh"
+keep "$@"
 export OPENBLAS_NUM_THREADS=1
-peer() { "$python" bench/probe_peer.py "$@"; }
 fit=${BUILD:-build}/bench/probe_fit
 make -s "$fit"
-ours() {
-    peer clock "$rankprobe" probe "$data/store" "$data/features.tsv" --views 'resid*' \
-        --select 'mslr.*,sim.*,log.*' --method lasso --penalty .1 --no-controls --balance 0 \
-        --permutations 0 --bootstrap 0 --gains '' -j "$threads" -q -o "$work/probes.tsv" "$@"
-}
+fit_all() { ours --method lasso --penalty .1 --permutations 0 "$@"; }
 
-"$python" bench/probe_data.py "$dir" "n$pairs.d$width" "n=$pairs" "width=$width"
+activations
 peers=${PEERS:-sklearn sklearn32 sklearn-tight celer celer-tight skglm skglm-tight glmnet
     glmnet-tight}
 for threads in ${THREADS:-1 2}; do
     export OMP_NUM_THREADS="$threads"
     for _ in $(seq "${ROUNDS:-3}"); do
         for name in $peers; do
-            mine=$(ours)
+            mine=$(fit_all)
             theirs=$(OMP_NUM_THREADS=1 JOBS=$threads peer lasso "$data" "$name")
             echo "${mine% *} $theirs" >>"$work/$name.$threads"
-            echo "$("$fit" "$data/store" "$data/features.tsv" 'mslr.*,sim.*,log.*' lasso .1 \
+            echo "$("$fit" "$data/store" "$data/features.tsv" "$select" lasso .1 \
                 "$threads") $theirs" >>"$work/$name.$threads.fit"
         done
     done
@@ -63,7 +51,7 @@ for threads in ${THREADS:-1 2}; do
                       ours[m], peer[m], ratio[m], ratio[1], ratio[NR] }'
     done
 done
-ours --predictions "$work/predictions" --coefficients "$work/coefficients" >"$work/log"
+fit_all --predictions "$work/predictions" --coefficients "$work/coefficients" >"$work/log"
 for name in $peers; do
     peer compare-folds "$data" lasso "$name" "$work/predictions"
     case $name in

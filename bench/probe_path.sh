@@ -17,28 +17,17 @@
 # each.
 # Data, PYTHON, PEERS, RANKPROBE, STORIES: as in probe_lasso.sh.
 set -eu
-[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
-mkdir -p "$1"
-dir=$(cd "$1" && pwd) pairs=${2:-5000} width=${3:-4096}
-cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
-rankprobe=${RANKPROBE:-build/rankprobe}
-data=$dir/n$pairs.d$width
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=bench/probe_setup.sh
+. "$(dirname "$0")/probe_setup.sh"
+keep "$@"
 export OPENBLAS_NUM_THREADS=1 SUBSET="${SUBSET:-3}"
-peer() { "$python" bench/probe_peer.py "$@"; }
 
-"$python" bench/probe_data.py "$dir" "n$pairs.d$width" "n=$pairs" "width=$width"
+activations
 peers=${PEERS:-sklearn glmnet sklearn-stop celer-stop skglm-stop celer}
 for threads in ${THREADS:-1 2}; do
     export OMP_NUM_THREADS="$threads"
     for _ in $(seq "${ROUNDS:-1}"); do
-        mine=$(peer clock "$rankprobe" probe "$data/store" "$data/features.tsv" --views 'resid*' \
-            --select 'mslr.*,sim.*,log.*' --method lasso --no-controls --balance 0 \
-            --permutations 0 --bootstrap 0 --gains '' -j "$threads" -q -o "$work/probes.tsv" \
-            --predictions "$work/predictions")
+        mine=$(ours --method lasso --permutations 0 --predictions "$work/predictions")
         for name in $peers; do
             theirs=$(OMP_NUM_THREADS=1 JOBS=$threads peer path "$data" "$name")
             echo "${mine% *} $theirs" >>"$work/$name.$threads"

@@ -20,26 +20,13 @@
 # alternate, $ROUNDS (1) of each. WHAT names some of the four, PEERS one of the peers. Data, PYTHON,
 # RANKPROBE, STORIES: as in probe_lasso.sh.
 set -eu
-[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
-mkdir -p "$1"
-dir=$(cd "$1" && pwd) pairs=${2:-5000} width=${3:-4096}
-cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
-rankprobe=${RANKPROBE:-build/rankprobe}
-data=$dir/n$pairs.d$width
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=bench/probe_setup.sh
+. "$(dirname "$0")/probe_setup.sh"
+keep "$@"
 export OUTER="${OUTER:-1}" LABELS="${LABELS:-3}"
-peer() { "$python" bench/probe_peer.py "$@"; }
-ours() {
-    peer clock "$rankprobe" probe "$data/store" "$data/features.tsv" --views 'resid*' \
-        --select 'mslr.*,sim.*,log.*' --method ridge --no-controls --balance 0 --bootstrap 0 \
-        --gains '' -j "$threads" -q -o "$work/probes.tsv" "$@"
-}
 sum() { echo "$*" | awk '{ print $1 + $3, $2 + $4 }'; }
 
-"$python" bench/probe_data.py "$dir" "n$pairs.d$width" "n=$pairs" "width=$width"
+activations
 peers=${PEERS:-sklearn eigh}
 for threads in ${THREADS:-1 2}; do
     export OMP_NUM_THREADS="$threads" OPENBLAS_NUM_THREADS="$threads"
@@ -51,7 +38,7 @@ for threads in ${THREADS:-1 2}; do
         esac
         for _ in $(seq "${ROUNDS:-1}"); do
             # shellcheck disable=SC2086 # options are words
-            mine=$(ours $options --predictions "$work/$what")
+            mine=$(ours --method ridge $options --predictions "$work/$what")
             for name in $peers; do
                 case $what.$name in
                     fixed.eigh | naive.eigh) continue ;;

@@ -15,65 +15,10 @@ void rp_outcome_release(rp_outcome *oc)
     *oc = (rp_outcome){0};
 }
 
-/* ---- rows by query ---- */
-
-void rp_by_query_release(rp_by_query *v)
+static bool constant(const double *y, const rp_by_query *v, double offset)
 {
-    free(v->at), free(v->first), free(v->query);
-    *v = (rp_by_query){0};
-}
-
-rp_status rp_by_query_init(rp_by_query *v, const rp_folds *folds, const bool *scored,
-                           const rp_rows *rows, rp_error *err)
-{
-    size_t Q = rows->nqueries, *slot = rp_alloc(Q + 1, sizeof *slot), at = 0;
-    *v = (rp_by_query){.at = rp_alloc(folds->n, sizeof *v->at),
-                       .first = rp_alloc(Q + 1, sizeof *v->first),
-                       .query = rp_alloc(Q, sizeof *v->query)};
-    if (!slot || !v->at || !v->first || !v->query) {
-        free(slot);
-        rp_by_query_release(v);
-        return rp_fail_memory(err, folds->n * sizeof *v->at);
-    }
-    for (size_t i = 0; i < folds->n; i++)
-        if (!scored || scored[i]) slot[rows->query[folds->row[i]]]++;
-    for (size_t q = 0; q < Q; q++) {
-        size_t m = slot[q];
-        slot[q] = at;
-        if (m) v->query[v->queries] = q, v->first[v->queries++] = at;
-        at += m;
-    }
-    v->first[v->queries] = v->n = at;
-    for (size_t i = 0; i < folds->n; i++)
-        if (!scored || scored[i]) v->at[slot[rows->query[folds->row[i]]]++] = i;
-    free(slot);
-    return RP_OK;
-}
-
-/* ---- scores ---- */
-
-static double between_share(const double *y, const rp_by_query *v)
-{
-    double mean = 0, total = 0, between = 0;
-    for (size_t i = 0; i < v->n; i++) mean += y[v->at[i]];
-    mean /= (double)v->n;
-    for (size_t q = 0; q < v->queries; q++) {
-        double sum = 0, m = (double)(v->first[q + 1] - v->first[q]);
-        for (size_t i = v->first[q]; i < v->first[q + 1]; i++) {
-            double e = y[v->at[i]] - mean;
-            sum += e, total += e * e;
-        }
-        between += sum * sum / m;
-    }
-    return total > 0 ? between / total : NAN;
-}
-
-static bool constant(const double *y, size_t n, double offset)
-{
-    double mean = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) mean += y[i] / (double)n;
-    for (size_t i = 0; i < n; i++) squares += (y[i] - mean) * (y[i] - mean);
-    double sd = sqrt(squares / (double)n);
+    double mean, sd;
+    rp_by_query_spread(v, y, &mean, &sd);
     return sd < 1e-9 || rp_label_constant(mean + offset, sd);
 }
 
@@ -132,6 +77,7 @@ typedef struct desk {
 static void desk_release(desk *k)
 {
     free(k->y), free(k->sums), free(k->score), free(k->difference), free(k->pair), free(k->set);
+    *k = (desk){0};
 }
 
 static rp_status desk_init(desk *k, const rp_by_query *v, size_t P, rp_error *err)
@@ -230,14 +176,14 @@ rp_status rp_outcome_score(rp_unit_out *out, const rp_outcome *oc, const rp_unit
     size_t P = d->labels;
     rp_by_query v;
     desk k = {0};
-    rp_status status = rp_by_query_init(&v, d->folds, NULL, in->rows, err);
+    rp_status status = rp_by_query_init(&v, in->rows, d->folds->row, d->n, NULL, err);
     for (size_t p = 0; p < P && !status; p++) {
         rp_result *r = &out->result[oc->group->label[p]];
         r->n = v.n, r->queries = v.queries;
-        r->eta2 = between_share(d->y + p * d->n, &v);
+        r->eta2 = rp_by_query_spread(&v, d->y + p * d->n, NULL, NULL);
     }
     rp_by_query_release(&v);
-    if (!status) status = rp_by_query_init(&v, d->folds, oc->scored, in->rows, err);
+    if (!status) status = rp_by_query_init(&v, in->rows, d->folds->row, d->n, oc->scored, err);
     if (status || !v.n || !oc->fits) goto done;
     if ((status = desk_init(&k, &v, P, err))) goto done;
     gather(k.y, d->y, &v, P, d->n);
@@ -246,7 +192,7 @@ rp_status rp_outcome_score(rp_unit_out *out, const rp_outcome *oc, const rp_unit
     rp_scored rows = {v.n, v.queries, P, v.first, k.y, k.f, k.base};
     status = rp_score_compute(k.score, k.sums, &rows, in->options->bootstrap, in->rows->seed, err);
     for (size_t p = 0; p < P && !status; p++)
-        if (!oc->bad[p] && !constant(k.y + p * v.n, v.n, d->ymean[p] / d->yscale[p]))
+        if (!oc->bad[p] && !constant(d->y + p * d->n, &v, d->ymean[p] / d->yscale[p]))
             summarise(&out->result[oc->group->label[p]], oc, p, &k.score[p]);
     if (!status && out->sums) keep_sums(out, &k, oc, &v);
     if (!status && out->predictions) keep_predictions(out->predictions, oc, in->rows->n);
@@ -267,7 +213,7 @@ rp_status rp_curve_score(void *scorer, const rp_curve_point *point, rp_error *er
     rp_by_query v;
     desk k = {0};
     while (rp_curve_size[at] != point->k) at++;
-    rp_status status = rp_by_query_init(&v, oc->d->folds, oc->scored, c->in->rows, err);
+    rp_status status = rp_by_query_init(&v, c->in->rows, oc->d->folds->row, n, oc->scored, err);
     if (status || !v.n) goto done;
     if ((status = desk_init(&k, &v, P, err))) goto done;
     gather(k.y, oc->d->y, &v, P, n);

@@ -33,13 +33,4 @@ typedef struct rp_curve_scorer {
 } rp_curve_scorer;
 rp_status rp_curve_score(void *scorer, const rp_curve_point *point, rp_error *err);
 
-/* Rows of a design sorted by query: at [n], first [queries + 1]; only those that are scored. */
-typedef struct rp_by_query {
-    size_t n, queries;
-    size_t *at, *first, *query; /* [n], [queries + 1], [queries] of rp_rows */
-} rp_by_query;
-rp_status rp_by_query_init(rp_by_query *v, const rp_folds *folds, const bool *scored,
-                           const rp_rows *rows, rp_error *err);
-void rp_by_query_release(rp_by_query *v);
-
 #endif

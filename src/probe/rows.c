@@ -59,6 +59,61 @@ void rp_rows_release(rp_rows *rows)
     *rows = (rp_rows){0};
 }
 
+/* ---- rows by query ---- */
+
+rp_status rp_by_query_init(rp_by_query *v, const rp_rows *rows, const size_t *row, size_t n,
+                           const bool *use, rp_error *err)
+{
+    size_t Q = rows->nqueries, *slot = rp_alloc(Q + 1, sizeof *slot), at = 0;
+    *v = (rp_by_query){.at = rp_alloc(n, sizeof *v->at),
+                       .first = rp_alloc(Q + 1, sizeof *v->first),
+                       .query = rp_alloc(Q, sizeof *v->query)};
+    if (!slot || !v->at || !v->first || !v->query) {
+        free(slot);
+        rp_by_query_release(v);
+        return rp_fail_memory(err, n * sizeof *v->at);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!use || use[i]) slot[rows->query[row ? row[i] : i]]++;
+    for (size_t q = 0; q < Q; q++) {
+        size_t m = slot[q];
+        slot[q] = at;
+        if (m) v->query[v->queries] = q, v->first[v->queries++] = at;
+        at += m;
+    }
+    v->first[v->queries] = v->n = at;
+    for (size_t i = 0; i < n; i++)
+        if (!use || use[i]) v->at[slot[rows->query[row ? row[i] : i]]++] = i;
+    free(slot);
+    return RP_OK;
+}
+
+void rp_by_query_release(rp_by_query *v)
+{
+    free(v->at), free(v->first), free(v->query);
+    *v = (rp_by_query){0};
+}
+
+double rp_by_query_spread(const rp_by_query *v, const double *y, double *mean, double *sd)
+{
+    double all = 0, total = 0, between = 0;
+    for (size_t i = 0; i < v->n; i++) all += y[v->at[i]];
+    all /= (double)v->n;
+    for (size_t q = 0; q < v->queries; q++) {
+        double sum = 0, m = (double)(v->first[q + 1] - v->first[q]);
+        for (size_t i = v->first[q]; i < v->first[q + 1]; i++) {
+            double e = y[v->at[i]] - all;
+            sum += e, total += e * e;
+        }
+        between += sum * sum / m;
+    }
+    if (mean) *mean = all;
+    if (sd) *sd = sqrt(total / (double)v->n);
+    return total > 0 ? between / total : NAN;
+}
+
+/* ---- balance ---- */
+
 typedef struct drawn {
     double y;
     uint64_t key;

@@ -37,6 +37,19 @@ rp_status rp_rows_init(rp_rows *rows, const rp_source *source, uint64_t seed, rp
 rp_status rp_rows_split(rp_rows *rows, size_t folds, size_t inner, rp_error *err);
 void rp_rows_release(rp_rows *rows);
 
+/* Some of the rows, query by query, in their order within one; queries without any are left out. */
+typedef struct rp_by_query {
+    size_t n, queries;
+    size_t *at, *first, *query; /* [n] into row, [queries + 1], [queries] of rp_rows */
+} rp_by_query;
+/* Of row[n] (NULL: row i is i) those with use[n] (NULL: all). */
+rp_status rp_by_query_init(rp_by_query *v, const rp_rows *rows, const size_t *row, size_t n,
+                           const bool *use, rp_error *err);
+void rp_by_query_release(rp_by_query *v);
+/* The share of the variance of y[v->at[.]] that is between queries; NaN where there is none. *mean
+ * and *sd (may be NULL) <- of the same values. */
+double rp_by_query_spread(const rp_by_query *v, const double *y, double *mean, double *sd);
+
 typedef struct rp_labels {
     size_t n, rows;
     char **name; /* [n] */

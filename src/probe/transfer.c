@@ -43,91 +43,59 @@ static double training_mean(const rp_plan *plan, const rp_labels *trained, size_
     return NAN;
 }
 
-/* The rows of a label, query by query. */
-typedef struct scored {
-    size_t n, queries, *row, *first, *slot;
-    double *y, *f, *base, *sums; /* sums [queries, 4] */
-} scored;
+/* Room for the scoring of a label. */
+typedef struct desk {
+    bool *has;            /* [rows] */
+    double *y, *f, *base; /* [rows] query by query */
+    double *sums;         /* [queries, 4] */
+} desk;
 
-static void scored_release(scored *s)
+static void desk_release(desk *k)
 {
-    free(s->row), free(s->first), free(s->slot), free(s->y);
-    free(s->sums);
+    free(k->has), free(k->y), free(k->sums);
+    *k = (desk){0};
 }
 
-static rp_status scored_init(scored *s, const rp_rows *rows, rp_error *err)
+static rp_status desk_init(desk *k, const rp_rows *rows, rp_error *err)
 {
-    size_t n = rows->n, Q = rows->nqueries;
-    *s = (scored){.row = rp_alloc(n, sizeof *s->row),
-                  .first = rp_alloc(Q + 1, sizeof *s->first),
-                  .slot = rp_alloc(Q + 1, sizeof *s->slot),
-                  .y = rp_alloc(3 * n, sizeof *s->y),
-                  .sums = rp_alloc(Q * RP_SCORE_SUMS, sizeof *s->sums)};
-    if (s->row && s->first && s->slot && s->y && s->sums) return RP_OK;
-    scored_release(s);
-    return rp_fail_memory(err, 3 * n * sizeof *s->y);
-}
-
-/* Counting sort of the rows with a label by query; queries without any are left out. */
-static void scored_fill(scored *s, const rp_rows *rows, const double *y, const double *f, size_t P,
-                        double base)
-{
-    size_t Q = rows->nqueries, at = 0;
-    s->n = s->queries = 0;
-    for (size_t q = 0; q <= Q; q++) s->slot[q] = 0;
-    for (size_t i = 0; i < rows->n; i++) s->slot[rows->query[i]] += isfinite(y[i]) ? 1 : 0;
-    for (size_t q = 0; q < Q; q++) {
-        size_t m = s->slot[q];
-        s->slot[q] = at;
-        if (m) s->first[s->queries++] = at;
-        at += m;
+    size_t n = rows->n;
+    *k = (desk){.has = rp_alloc(n, sizeof *k->has),
+                .y = rp_alloc(3 * n, sizeof *k->y),
+                .sums = rp_alloc(rows->nqueries * RP_SCORE_SUMS, sizeof *k->sums)};
+    if (!k->has || !k->y || !k->sums) {
+        desk_release(k);
+        return rp_fail_memory(err, 3 * n * sizeof *k->y);
     }
-    s->first[s->queries] = s->n = at;
-    s->f = s->y + at, s->base = s->f + at;
-    for (size_t i = 0; i < rows->n; i++) {
-        if (!isfinite(y[i])) continue;
-        size_t k = s->slot[rows->query[i]]++;
-        s->row[k] = i, s->y[k] = y[i], s->f[k] = f[i * P], s->base[k] = base;
-    }
+    k->f = k->y + n, k->base = k->f + n;
+    return RP_OK;
 }
 
-/* *sd <- deviation; returns the share of the variance that is between queries. */
-static double spread(const scored *s, double *mean, double *sd)
-{
-    double all = 0, total = 0, between = 0;
-    for (size_t i = 0; i < s->n; i++) all += s->y[i] / (double)s->n;
-    for (size_t q = 0; q < s->queries; q++) {
-        double sum = 0;
-        for (size_t i = s->first[q]; i < s->first[q + 1]; i++) {
-            double e = s->y[i] - all;
-            sum += e, total += e * e;
-        }
-        between += sum * sum / (double)(s->first[q + 1] - s->first[q]);
-    }
-    *mean = all;
-    *sd = sqrt(total / (double)s->n);
-    return total > 0 ? between / total : NAN;
-}
-
-static rp_status score_label(rp_unit_out *out, const rp_unit_out *fitted, const scored *s, size_t p,
+/* f [n, P] of all labels. */
+static rp_status score_label(rp_unit_out *out, const rp_unit_out *fitted, desk *k,
+                             const rp_by_query *v, const double *f, double base, size_t p,
                              const rp_unit_in *in, rp_error *err)
 {
-    const rp_scored rows = {s->n, s->queries, 1, s->first, s->y, s->f, s->base};
+    const rp_scored rows = {v->n, v->queries, 1, v->first, k->y, k->f, k->base};
     const rp_result *from = &fitted->result[p];
+    const double *y = in->labels->y[p];
     rp_result *r = &out->result[p];
-    double mean = 0, sd = 0, *to = out->sums ? out->sums + p * out->queries * RP_SCORE_SUMS : NULL;
-    r->n = s->n, r->queries = s->queries;
-    if (s->n) r->eta2 = spread(s, &mean, &sd);
-    if (!from->defined || !s->n || rp_label_constant(mean, sd)) return RP_OK;
-    for (size_t i = 0; i < s->n && out->predictions; i++)
-        out->predictions[p * out->rows + s->row[i]] = (float)s->f[i];
+    double mean, sd, *to = out->sums ? out->sums + p * out->queries * RP_SCORE_SUMS : NULL;
+    r->n = v->n, r->queries = v->queries;
+    if (!v->n) return RP_OK;
+    r->eta2 = rp_by_query_spread(v, y, &mean, &sd);
+    if (!from->defined || rp_label_constant(mean, sd)) return RP_OK;
+    for (size_t i = 0; i < v->n; i++) {
+        size_t row = v->at[i];
+        k->y[i] = y[row], k->f[i] = f[row * fitted->labels + p], k->base[i] = base;
+        if (out->predictions) out->predictions[p * out->rows + row] = (float)k->f[i];
+    }
     r->defined = true;
     rp_status status =
-        rp_score_compute(&r->score, s->sums, &rows, in->options->bootstrap, in->rows->seed, err);
+        rp_score_compute(&r->score, k->sums, &rows, in->options->bootstrap, in->rows->seed, err);
     r->penalty = from->penalty, r->units = from->units, r->dead = from->dead, r->gap = from->gap;
-    for (size_t q = 0; q < s->queries && out->sums; q++)
-        memcpy(to + in->rows->query[s->row[s->first[q]]] * RP_SCORE_SUMS,
-               s->sums + q * RP_SCORE_SUMS, RP_SCORE_SUMS * sizeof *to);
+    for (size_t q = 0; q < v->queries && to; q++)
+        memcpy(to + v->query[q] * RP_SCORE_SUMS, k->sums + q * RP_SCORE_SUMS,
+               RP_SCORE_SUMS * sizeof *to);
     return status;
 }
 
@@ -136,16 +104,18 @@ rp_status rp_unit_transfer(rp_unit_out *out, const rp_unit_out *fitted, const rp
 {
     size_t P = fitted->labels, n = in->rows->n;
     double *f = rp_alloc(n * P, sizeof *f);
-    scored s = {0};
+    desk k = {0};
     rp_status status = f ? RP_OK : rp_fail_memory(err, n * P * sizeof *f);
     if (!status) status = predict(f, fitted, in, err);
-    if (!status) status = scored_init(&s, in->rows, err);
+    if (!status) status = desk_init(&k, in->rows, err);
     for (size_t p = 0; p < P && !status; p++) {
-        double base = training_mean(plan, trained, p);
-        scored_fill(&s, in->rows, in->labels->y[p], f + p, P, base);
-        status = score_label(out, fitted, &s, p, in, err);
+        rp_by_query v;
+        for (size_t i = 0; i < n; i++) k.has[i] = isfinite(in->labels->y[p][i]);
+        if ((status = rp_by_query_init(&v, in->rows, NULL, n, k.has, err))) break;
+        status = score_label(out, fitted, &k, &v, f, training_mean(plan, trained, p), p, in, err);
+        rp_by_query_release(&v);
     }
-    scored_release(&s);
+    desk_release(&k);
     free(f);
     return status;
 }

@@ -120,6 +120,14 @@ static inline const char *arrays_features(const arrays *a, const char *const *na
     return path;
 }
 
+/* The job is to be released. */
+static inline void arrays_run(rp_job *job, const arrays *a, const rp_probe_options *o)
+{
+    rp_error err;
+    assert_ok(rp_job_init(job, &a->source, o, NULL, &err), &err);
+    assert_ok(rp_job_run(job, &err), &err);
+}
+
 /* The result of a label in a unit of a finished job. */
 static inline const rp_result *arrays_result(const rp_job *job, size_t plan, const char *view,
                                              size_t layer, const char *label)

@@ -2,15 +2,34 @@
 
 enum { QUERIES = 30, EACH = 8, WIDTH = 6, N = QUERIES * EACH };
 
+static const char *const methods[] = {"ridge", "lasso"}, *const one[2] = {"y", NULL};
+
+/* x of nq queries of m pairs, of width columns, is normal. */
+static void make_normal(arrays *a, rp_rng *rng, uint64_t seed, size_t nq, size_t m, size_t width)
+{
+    rp_rng_init(rng, seed, 0);
+    arrays_make(a, nq, m, width);
+    for (size_t i = 0; i < nq * m * width; i++) a->made[i] = (float)rp_rng_normal(rng);
+}
+
+/* To probe for one label, or (name[1] not NULL) two; y[k] is name[k]'s. */
+static rp_probe_options options(const arrays *a, const char *method, const char *const name[2],
+                                const double *const y[2])
+{
+    rp_probe_options o;
+    rp_probe_options_init(&o);
+    o.features = arrays_features(a, name, y, name[1] ? 2 : 1);
+    o.output = rp_test_path("fitting.tsv"), o.method = method;
+    return o;
+}
+
 /* Layer 0 and layer 1 of a view; the label needs a unit of each. */
 static void make(arrays *a, double *y)
 {
     rp_rng rng;
-    rp_rng_init(&rng, 3, 0);
-    arrays_make(a, QUERIES, EACH, 2 * WIDTH);
+    make_normal(a, &rng, 3, QUERIES, EACH, 2 * WIDTH);
     a->view[0] = (rp_store_view){"made", WIDTH, 0, 1};
     a->x[0][0] = a->made, a->x[0][1] = a->made + N * WIDTH;
-    for (size_t i = 0; i < 2 * N * WIDTH; i++) a->made[i] = (float)rp_rng_normal(&rng);
     for (size_t i = 0; i < N; i++)
         y[i] = (double)a->x[0][0][i * WIDTH] + (double)a->x[0][1][i * WIDTH + 1] +
                .3 * rp_rng_normal(&rng);
@@ -32,21 +51,16 @@ static void gains_are_of_a_probe_on_both_over_one_on_the_baseline(void **state)
 {
     (void)state;
     static double y[N];
-    const double *const column[] = {y};
-    static const char *const name[] = {"y"};
-    static const char *const method[] = {"ridge", "lasso"};
+    const double *const column[2] = {y};
     arrays a, b;
     make(&a, y);
     mirror(&b, &a);
     for (size_t m = 0; m < 2; m++) {
         rp_job job;
         rp_error err;
-        rp_probe_options o;
-        rp_probe_options_init(&o);
-        o.features = arrays_features(&a, name, column, 1);
-        o.output = rp_test_path("gains.tsv");
+        rp_probe_options o = options(&a, methods[m], one, column);
         o.select = "y", o.controls = false, o.permutations = 0, o.bootstrap = 100;
-        o.method = method[m], o.gains = "length,input";
+        o.gains = "length,input";
         assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
         assert_ok(rp_job_against(&job, &b.source, &err), &err);
         assert_ok(rp_job_run(&job, &err), &err);
@@ -69,16 +83,13 @@ static void a_store_that_lacks_a_pair_or_a_layer_is_no_baseline(void **state)
 {
     (void)state;
     static double y[N];
-    const double *const column[] = {y};
-    static const char *const name[] = {"y"};
+    const double *const column[2] = {y};
     arrays a, b;
     rp_job job;
     rp_error err;
-    rp_probe_options o;
     make(&a, y);
     mirror(&b, &a);
-    rp_probe_options_init(&o);
-    o.features = arrays_features(&a, name, column, 1);
+    rp_probe_options o = options(&a, "ridge", one, column);
     o.select = "y", o.controls = false;
     assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
     b.row[3].docid = "another";
@@ -100,26 +111,18 @@ static void a_planted_label_is_found_with_the_r2_that_was_planted(void **state)
     const double *const column[] = {strong, weak};
     static const char *const name[] = {"strong", "weak"};
     static const double r2[] = {.8, .2};
-    static const char *const method[] = {"ridge", "lasso"};
     arrays a;
     rp_rng rng;
-    rp_rng_init(&rng, 8, 0);
-    arrays_make(&a, MANY, 10, 20);
-    for (size_t i = 0; i < ROWS * 20; i++) a.made[i] = (float)rp_rng_normal(&rng);
+    make_normal(&a, &rng, 8, MANY, 10, 20);
     for (size_t i = 0; i < ROWS; i++) {
         double x = (double)a.made[i * 20];
         strong[i] = x + .5 * rp_rng_normal(&rng), weak[i] = x + 2 * rp_rng_normal(&rng);
     }
     for (size_t m = 0; m < 2; m++) {
         rp_job job;
-        rp_error err;
-        rp_probe_options o;
-        rp_probe_options_init(&o);
-        o.features = arrays_features(&a, name, column, 2);
-        o.output = rp_test_path("planted.tsv"), o.method = method[m], o.gains = "";
-        o.bootstrap = 500, o.permutations = 99;
-        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
-        assert_ok(rp_job_run(&job, &err), &err);
+        rp_probe_options o = options(&a, methods[m], name, column);
+        o.gains = "", o.bootstrap = 500, o.permutations = 99;
+        arrays_run(&job, &a, &o);
         for (size_t k = 0; k < 2; k++) {
             const rp_result *r = arrays_result(&job, 0, "made", 0, name[k]);
             assert_true(fabs(r->score.r2 - r2[k]) < .03);
@@ -137,17 +140,14 @@ static void a_layer_that_does_not_fit_is_refused_with_the_memory_that_it_needs(v
 {
     (void)state;
     static double y[N];
-    const double *const column[] = {y};
-    static const char *const name[] = {"y"}, *const method[] = {"ridge", "lasso"};
+    const double *const column[2] = {y};
     arrays a;
     make(&a, y);
     for (size_t m = 0; m < 2; m++) {
         rp_job job;
         rp_error err;
-        rp_probe_options o;
-        rp_probe_options_init(&o);
-        o.features = arrays_features(&a, name, column, 1);
-        o.output = rp_test_path("large.tsv"), o.method = method[m], o.memory = 1000;
+        rp_probe_options o = options(&a, methods[m], one, column);
+        o.memory = 1000;
         assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
         assert_int_equal(rp_job_run(&job, &err), RP_ENOMEM);
         assert_non_null(strstr(err.text, "a layer of 240 rows needs about 0.0"));
@@ -165,26 +165,18 @@ static void few_queries_and_labels_that_are_rare_spoil_nothing(void **state)
     static double y[ROWS], rare[ROWS];
     const double *const column[] = {y, rare};
     static const char *const name[] = {"y", "rare"};
-    static const char *const method[] = {"ridge", "lasso"};
     arrays a;
     rp_rng rng;
-    rp_rng_init(&rng, 4, 0);
-    arrays_make(&a, FEW, LONG, 8);
-    for (size_t i = 0; i < ROWS * 8; i++) a.made[i] = (float)rp_rng_normal(&rng);
+    make_normal(&a, &rng, 4, FEW, LONG, 8);
     for (size_t i = 0; i < ROWS; i++) {
         y[i] = (double)a.made[i * 8] + .2 * rp_rng_normal(&rng);
         rare[i] = i < 3;
     }
     for (size_t m = 0; m < 2; m++) {
         rp_job job;
-        rp_error err;
-        rp_probe_options o;
-        rp_probe_options_init(&o);
-        o.features = arrays_features(&a, name, column, 2);
-        o.output = rp_test_path("few.tsv"), o.method = method[m], o.gains = "length";
-        o.bootstrap = 10, o.permutations = 9;
-        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
-        assert_ok(rp_job_run(&job, &err), &err);
+        rp_probe_options o = options(&a, methods[m], name, column);
+        o.gains = "length", o.bootstrap = 10, o.permutations = 9;
+        arrays_run(&job, &a, &o);
         const rp_result *r = arrays_result(&job, 0, "made", 0, "y");
         assert_true(r->score.r2 > .9);
         assert_true(r->gain[RP_GAIN_LENGTH].value > .9);
@@ -199,23 +191,16 @@ static void one_pair_a_query_has_no_within_and_all_the_rest(void **state)
     (void)state;
     enum { MANY = 80 };
     static double y[MANY];
-    const double *const column[] = {y};
-    static const char *const name[] = {"y"}, *const method[] = {"ridge", "lasso"};
+    const double *const column[2] = {y};
     arrays a;
     rp_rng rng;
-    rp_rng_init(&rng, 6, 0);
-    arrays_make(&a, MANY, 1, 10);
-    for (size_t i = 0; i < MANY * 10; i++) a.made[i] = (float)rp_rng_normal(&rng);
+    make_normal(&a, &rng, 6, MANY, 1, 10);
     for (size_t i = 0; i < MANY; i++) y[i] = (double)a.made[i * 10] + .3 * rp_rng_normal(&rng);
     for (size_t m = 0; m < 2; m++) {
         rp_job job;
-        rp_error err;
-        rp_probe_options o;
-        rp_probe_options_init(&o);
-        o.features = arrays_features(&a, name, column, 1);
-        o.output = rp_test_path("single.tsv"), o.method = method[m], o.permutations = 99;
-        assert_ok(rp_job_init(&job, &a.source, &o, NULL, &err), &err);
-        assert_ok(rp_job_run(&job, &err), &err);
+        rp_probe_options o = options(&a, methods[m], one, column);
+        o.permutations = 99;
+        arrays_run(&job, &a, &o);
         const rp_result *r = arrays_result(&job, 0, "made", 0, "y");
         assert_true(r->score.r2 > .8 && r->score.r2 == r->score.between);
         assert_true(isnan(r->score.within) && isnan(r->score.tau));
@@ -239,20 +224,16 @@ static void a_layer_is_tested_alike_whatever_the_method(void **state)
     } as[] = {{"ridge", NAN}, {"lasso", NAN}, {"lasso", .1}};
     arrays a;
     rp_job job[3];
-    rp_error err;
     rp_rng rng;
     make(&a, y);
     rp_rng_init(&rng, 4, 0);
     for (size_t i = 0; i < N; i++) noise[i] = rp_rng_normal(&rng);
     for (size_t m = 0; m < 3; m++) {
-        rp_probe_options o;
-        rp_probe_options_init(&o);
-        o.features = arrays_features(&a, name, column, 2);
+        rp_probe_options o = options(&a, as[m].method, name, column);
         static const char *const output[] = {"alike.0", "alike.1", "alike.2"};
         o.output = rp_test_path(output[m]), o.gains = "", o.bootstrap = 50;
-        o.method = as[m].method, o.penalty = as[m].penalty, o.permutations = 199;
-        assert_ok(rp_job_init(&job[m], &a.source, &o, NULL, &err), &err);
-        assert_ok(rp_job_run(&job[m], &err), &err);
+        o.penalty = as[m].penalty, o.permutations = 199;
+        arrays_run(&job[m], &a, &o);
     }
     for (size_t kind = 0; kind < RP_NULLS; kind++)
         for (size_t u = 0; u < job[0].nunits; u++)

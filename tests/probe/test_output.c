@@ -23,13 +23,6 @@ static rp_probe_options options(void)
     return o;
 }
 
-static void run(rp_job *job, const arrays *a, const rp_probe_options *o)
-{
-    rp_error err;
-    assert_ok(rp_job_init(job, &a->source, o, NULL, &err), &err);
-    assert_ok(rp_job_run(job, &err), &err);
-}
-
 static rp_table *written(const char *path)
 {
     rp_table *t;
@@ -87,10 +80,10 @@ static void run_altered(const arrays *a, const rp_probe_options *o,
 {
     rp_job job;
     rp_error err;
-    run(&job, a, o);
+    arrays_run(&job, a, o);
     for (size_t u = 0; u < job.nunits; u++) alter(&job, u, change);
     rp_job_release(&job);
-    run(&job, a, o);
+    arrays_run(&job, a, o);
     assert_ok(rp_job_write(&job, NULL, 0, &err), &err);
     rp_job_release(&job);
 }
@@ -144,7 +137,7 @@ static void without_permutations_nothing_is_tested_and_controls_are_subtracted(v
     rp_error err;
     rp_probe_options o = options();
     arrays_golden(&a);
-    run(&job, &a, &o);
+    arrays_run(&job, &a, &o);
     assert_ok(rp_job_write(&job, NULL, 0, &err), &err);
     rp_table *t = written(o.output);
     const char *first = word(t, 0, "feature");
@@ -170,7 +163,7 @@ static void gains_are_of_layers_over_the_baselines_that_are_asked_for(void **sta
     rp_probe_options o = options();
     o.gains = "score", o.select = "mslr.*", o.views = "a,baseline.*";
     arrays_golden(&a);
-    run(&job, &a, &o);
+    arrays_run(&job, &a, &o);
     assert_ok(rp_job_write(&job, NULL, 0, &err), &err);
     rp_table *t = written(o.output);
     for (size_t i = 0; i < rp_table_rows(t); i++) {
@@ -258,7 +251,7 @@ static void differences_are_to_the_layer_before_and_to_the_best(void **state)
     o.differences = keep(DIFFERENCES, rp_test_path("differences.tsv"));
     o.select = "mslr.*,sim.*", o.controls = false, o.protocols = "sound,paper-code";
     arrays_golden(&a);
-    run(&job, &a, &o);
+    arrays_run(&job, &a, &o);
     assert_ok(rp_job_write(&job, NULL, 0, &err), &err);
     rp_table *t = written(o.differences), *probes = written(o.output);
     /* Of two layers: one pair with the one before, one with the best; 4 labels that vary. */
@@ -293,7 +286,7 @@ static void coefficients_are_those_of_the_ridge_on_all_rows(void **state)
     o.coefficients = keep(COEFFICIENTS, rp_test_path("coefficients.safetensors"));
     o.select = "mslr.*", o.controls = false, o.views = "b";
     arrays_golden(&a);
-    run(&job, &a, &o);
+    arrays_run(&job, &a, &o);
     assert_ok(rp_job_write(&job, NULL, 0, &err), &err);
     rp_safetensors *st;
     assert_ok(rp_safetensors_open(&st, o.coefficients, &err), &err);

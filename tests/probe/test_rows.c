@@ -287,6 +287,36 @@ static void layers_are_numbers_and_ranges(void **state)
         assert_fails(rp_layers_parse(&layers, bad[i][0], &err), &err, RP_EARG, bad[i][1]);
 }
 
+static void rows_are_taken_query_by_query_and_the_spread_is_theirs(void **state)
+{
+    (void)state;
+    /* by hand: of 1, 3 and 5, 7 the mean is 4, the variance 5, between queries 4 of it */
+    static const double y[] = {5, NAN, 1, 7, NAN, 3};
+    static const bool use[] = {true, false, true, true, false, true};
+    static const size_t row[] = {4, 0, 5, 2};
+    size_t query[] = {2, 1, 0, 2, 1, 0};
+    const rp_rows rows = {.n = 6, .nqueries = 4, .query = query};
+    rp_by_query v;
+    rp_error err;
+    double mean, sd, share, want[] = {4, sqrt(5), .8};
+    assert_ok(rp_by_query_init(&v, &rows, NULL, 6, use, &err), &err);
+    const size_t at[] = {2, 5, 0, 3}, first[] = {0, 2, 4}, of[] = {0, 2};
+    assert_true(v.n == 4 && v.queries == 2); /* query 1 has none in use, query 3 none at all */
+    assert_memory_equal(v.at, at, sizeof at);
+    assert_memory_equal(v.first, first, sizeof first);
+    assert_memory_equal(v.query, of, sizeof of);
+    share = rp_by_query_spread(&v, y, &mean, &sd);
+    const double got[] = {mean, sd, share};
+    assert_close(got, want, 3, 1e-15, 0);
+    rp_by_query_release(&v);
+    assert_ok(rp_by_query_init(&v, &rows, row, 4, NULL, &err), &err);
+    const size_t chosen[] = {2, 3, 0, 1}, begins[] = {0, 2, 3, 4}; /* places in row */
+    assert_true(v.n == 4 && v.queries == 3);
+    assert_memory_equal(v.at, chosen, sizeof chosen);
+    assert_memory_equal(v.first, begins, sizeof begins);
+    rp_by_query_release(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_skewed_label_is_drawn_evenly_from_its_range),
         cmocka_unit_test(values_far_out_do_not_empty_the_bins),
         cmocka_unit_test(few_distinct_values_are_a_bin_each_and_missing_ones_none),
+        cmocka_unit_test(rows_are_taken_query_by_query_and_the_spread_is_theirs),
         cmocka_unit_test(layers_are_numbers_and_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
