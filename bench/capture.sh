@@ -28,6 +28,7 @@ flops=$(peer flops)
 : >"$work/times"
 for round in $(seq "${ROUNDS:-3}"); do
     rm -rf "$work/store"
+    # shellcheck disable=SC2086 # an option, or nothing
     clock=$(peer clock "$rankprobe" capture --model "$model" \
         --run "$work/run.trec" --compute "$COMPUTE" ${SHARE:-} \
         --queries "$data/data/msmarco-dl/queries.dl19.tsv" \
