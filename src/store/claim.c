@@ -106,10 +106,6 @@ rp_status rp_claim_shard(rp_claim *c, size_t shard, bool *mine, rp_error *err)
     rp_status status = shard_path(path, c, shard, err);
     if (status) return status;
     c->shard = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (c->shard < 0 && errno == ENOENT) { /* finished meanwhile: the folder is gone */
-        *mine = false;
-        return RP_OK;
-    }
     if (c->shard < 0) return rp_fail_errno(err, path);
     *mine = lock(c->shard, LOCK_EX | LOCK_NB);
     if (!*mine) close(c->shard), c->shard = -1;

@@ -26,7 +26,8 @@ void rp_claim_release(rp_claim *claim);
  * where one holds it alone. */
 rp_status rp_claim_enter(rp_claim *claim, rp_error *err);
 void rp_claim_leave(rp_claim *claim);
-/* *mine <- whether nobody else is computing the shard; it is then held until it is let go. */
+/* *mine <- whether nobody else is computing the shard; it is then held until it is let go. After
+ * rp_claim_enter. */
 rp_status rp_claim_shard(rp_claim *claim, size_t shard, bool *mine, rp_error *err);
 void rp_claim_let_go(rp_claim *claim, size_t shard);
 

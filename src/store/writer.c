@@ -288,19 +288,36 @@ rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const 
 
 /* ---- shards ---- */
 
+/* What another process may have done since this one looked: put the shard, or finished the store.
+ */
+static rp_status look_again(rp_store_writer *w, size_t shard, bool *there, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_MANIFEST, err);
+
+    if (status == RP_OK) w->complete = rp_path_exists(path);
+    if (status == RP_OK && !w->complete)
+        status = rp_part_load(&w->part[shard], w->row + shard * w->layout.shard_rows, w->dir,
+                              &w->layout, shard, err);
+    *there = rp_store_writer_has(w, shard);
+    return status;
+}
+
 rp_status rp_store_writer_claim(rp_store_writer *w, size_t shard, bool *mine, rp_error *err)
 {
-    size_t first = shard * w->layout.shard_rows;
-    rp_status status = RP_OK;
+    bool there = false;
+    rp_status status;
 
     *mine = false;
     if (rp_store_writer_has(w, shard)) return RP_OK;
-    status = rp_claim_shard(&w->claim, shard, mine, err);
-    if (status != RP_OK || !*mine || !w->claim.shared) return status;
-    /* Another process may have put it since this one looked. */
-    status = rp_part_load(&w->part[shard], w->row + first, w->dir, &w->layout, shard, err);
-    *mine = status == RP_OK && !w->part[shard].done;
-    if (!*mine) rp_claim_let_go(&w->claim, shard);
+    status = rp_claim_enter(&w->claim, err);
+    if (status == RP_OK && w->claim.shared) status = look_again(w, shard, &there, err);
+    if (status == RP_OK && !there) status = rp_claim_shard(&w->claim, shard, mine, err);
+    /* Once more: its lock is let go after the part is there, and may have been until just now. */
+    if (status == RP_OK && *mine && w->claim.shared) status = look_again(w, shard, &there, err);
+    if (*mine && there) rp_claim_let_go(&w->claim, shard);
+    *mine &= !there;
+    rp_claim_leave(&w->claim);
     return status;
 }
 
