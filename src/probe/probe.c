@@ -33,23 +33,40 @@ void rp_probe_options_init(rp_probe_options *o)
                             .output = "-"};
 }
 
-/* Bytes of a layer, as f32, after which its pages are given back: x may be larger than memory. */
-#define RESIDENT ((size_t)256 << 20)
+/* Bytes of a layer, as f32, that may be in memory: x may be larger than that. */
+#define RESIDENT ((size_t)64 << 20)
+/* A page fault maps the pages around it, too, where the file is in memory already. */
+#define WINDOW ((size_t)64 << 10)
 
 /* A store as a source. */
 typedef struct opened {
     rp_store *store;
     rp_source source;
     char manifest[RP_STORE_PATH];
-    _Atomic(size_t) resident; /* bytes read since pages were given back */
+    _Atomic(size_t) resident; /* bytes mapped, at most, since pages were given back */
 } opened;
+
+/* Bytes of the windows in which row[n] lie, of `bytes` each. Rows far apart map much more than
+ * what is read of them. */
+static size_t touch(const size_t *row, size_t n, size_t bytes)
+{
+    size_t windows = 0, last = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        size_t first = row[i] * bytes / WINDOW, end = ((row[i] + 1) * bytes - 1) / WINDOW;
+        windows += end - first + (first != last);
+        last = end;
+    }
+    return windows * WINDOW;
+}
 
 static rp_status read_rows(void *arg, float *x, size_t view, size_t layer, const size_t *row,
                            size_t n, rp_error *err)
 {
     opened *o = arg;
-    size_t bytes = n * o->source.view[view].width * sizeof *x;
+    size_t each = o->source.view[view].width * sizeof *x;
     rp_status status = rp_store_read_rows(o->store, x, view, layer, row, n, err);
+    if (status || o->source.n * each <= RESIDENT) return status;
+    size_t bytes = touch(row, n, each);
     if (atomic_fetch_add(&o->resident, bytes) + bytes >= RESIDENT) {
         atomic_store(&o->resident, 0);
         rp_store_forget(o->store, view, layer);
