@@ -5,7 +5,8 @@
 #
 # Makes DIR/store (7,000,000 rows of 1,024 columns in f32: 27 GiB) and three labels, runs `probe`
 # with protocol `sound`, 5 x 5 folds, 17 penalties, intervals and gains over baselines, but no
-# permutations, and deletes DIR/store (KEEP=1 does not). PYTHON needs numpy, safetensors and xxhash.
+# permutations; then asks for a lasso with memory for half of x, which is refused. DIR/store is
+# deleted at the end, or when it is interrupted (KEEP=1: not). PYTHON needs numpy, safetensors, xxhash.
 set -eu
 [ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 mkdir -p "$1"
@@ -14,6 +15,9 @@ cd "$(dirname "$0")/.."
 rankprobe=${RANKPROBE:-build/rankprobe}
 need=$((rows * width * 4 / 1048576 + 1024))
 have=$(df -Pm "$dir" | awk 'NR == 2 { print $4 }')
+tidy() { [ -n "${KEEP:-}" ] || rm -rf "$dir/store" "$dir"/probes.tsv.parts "$dir"/lasso.tsv.parts; }
+trap tidy EXIT
+trap 'exit 130' INT TERM
 if [ ! -e "$dir/store/store.json" ]; then
     [ "$have" -gt "$need" ] || { echo "$0: $dir has $have MiB free, $need are needed" >&2; exit 1; }
     rm -rf "$dir/store"
@@ -25,5 +29,4 @@ awk -v rows="$rows" -v width="$width" '/^MemTotal/ {
 "$rankprobe" probe "$dir/store" "$dir/features.tsv" --permutations 0 -o "$dir/probes.tsv"
 grep -v '^#' "$dir/probes.tsv" | cut -f 1,2,5,10,13 | grep -E '^feature|resid'
 "$rankprobe" probe "$dir/store" "$dir/features.tsv" --method lasso --permutations 0 \
-    -o "$dir/lasso.tsv" || true
-[ -n "${KEEP:-}" ] || rm -rf "$dir/store"
+    --memory $((rows * width * 2)) -o "$dir/lasso.tsv" || [ $? -eq 1 ]
