@@ -23,14 +23,14 @@ struct rp_store {
     rp_layout layout;
     size_t nslots;     /* of the array below */
     slot *slot;        /* [shards, nviews] */
-    rp_table *table;   /* rows.tsv, owner of the names in row */
+    rp_arena *names;   /* owner of the names in row */
     rp_store_row *row; /* [rows] */
 };
 
 void rp_store_free(rp_store *store)
 {
     if (!store) return;
-    rp_table_free(store->table);
+    rp_arena_free(store->names);
     free(store->row);
     for (size_t i = 0; i < store->nslots; i++) {
         rp_shardfile_free(atomic_load(&store->slot[i].mapped));
@@ -144,9 +144,21 @@ enum {
     COLUMNS
 };
 
-static rp_status read_row(rp_store *store, size_t r, const size_t column[COLUMNS], rp_error *err)
+/* The rows of a query follow each other, and share its name. */
+static rp_status read_names(rp_store *store, size_t r, const char *qid, const char *docid,
+                            rp_error *err)
 {
-    const rp_table *t = store->table;
+    rp_store_row *row = &store->row[r];
+
+    row->qid =
+        r && strcmp(row[-1].qid, qid) == 0 ? row[-1].qid : rp_arena_strdup(store->names, qid);
+    row->docid = rp_arena_strdup(store->names, docid);
+    return row->qid && row->docid ? RP_OK : rp_fail_memory(err, strlen(qid) + strlen(docid));
+}
+
+static rp_status read_row(rp_store *store, const rp_table *t, size_t r,
+                          const size_t column[COLUMNS], rp_error *err)
+{
     const char *path = rp_table_path(t);
     rp_store_row *row = &store->row[r];
     size_t number;
@@ -155,10 +167,10 @@ static rp_status read_row(rp_store *store, size_t r, const size_t column[COLUMNS
     if (!rp_number_size(rp_table_cell(t, r, column[ROW]), &number) || number != r)
         return rp_fail(err, RP_EFORMAT, "'%s' line %zu: row is '%s', not %zu", path,
                        rp_table_line(t, r), rp_table_cell(t, r, column[ROW]), r);
-    row->qid = rp_table_cell(t, r, column[QID]);
-    row->docid = rp_table_cell(t, r, column[DOCID]);
     row->token_control = NAN;
-    status = read_count(&row->tokens, t, r, column[TOKENS], err);
+    status = read_names(store, r, rp_table_cell(t, r, column[QID]),
+                        rp_table_cell(t, r, column[DOCID]), err);
+    if (status == RP_OK) status = read_count(&row->tokens, t, r, column[TOKENS], err);
     if (status == RP_OK) status = rp_table_number(t, r, column[SCORE], &row->score, err);
     if (status == RP_OK) status = read_count(&row->query_tokens, t, r, column[QUERY_TOKENS], err);
     if (status == RP_OK)
@@ -176,24 +188,31 @@ static rp_status read_rows(rp_store *store, const json_t *manifest, const char *
         "score", "query_tokens", "document_tokens", "token_control"};
     char path[RP_STORE_PATH];
     rp_store_file file;
+    rp_table *t = NULL;
     size_t column[COLUMNS];
     rp_status status =
         file_from_json(&file, json_object_get(manifest, "rows_file"), manifest_path, err);
 
     if (status == RP_OK) status = rp_path_join(path, sizeof path, store->dir, RP_STORE_ROWS, err);
     if (status == RP_OK) status = rp_store_file_verify(&file, path, err);
-    if (status == RP_OK) status = rp_table_read(&store->table, path, err);
+    if (status == RP_OK) status = rp_table_read(&t, path, err);
     for (size_t c = 0; status == RP_OK && c < NEEDED; c++)
-        status = rp_table_require(store->table, names[c], &column[c], err);
-    if (status != RP_OK) return status;
-    for (size_t c = NEEDED; c < COLUMNS; c++) column[c] = rp_table_find(store->table, names[c]);
-    if (rp_table_rows(store->table) != store->layout.rows)
-        return rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path,
-                       rp_table_rows(store->table), store->layout.rows);
+        status = rp_table_require(t, names[c], &column[c], err);
+    if (status != RP_OK) goto done;
+    for (size_t c = NEEDED; c < COLUMNS; c++) column[c] = rp_table_find(t, names[c]);
+    if (rp_table_rows(t) != store->layout.rows) {
+        status = rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path, rp_table_rows(t),
+                         store->layout.rows);
+        goto done;
+    }
+    store->names = rp_arena_new();
     store->row = rp_alloc(store->layout.rows, sizeof *store->row);
-    if (!store->row) return rp_fail_memory(err, store->layout.rows * sizeof *store->row);
+    if (!store->names || !store->row)
+        status = rp_fail_memory(err, store->layout.rows * sizeof *store->row);
     for (size_t r = 0; status == RP_OK && r < store->layout.rows; r++)
-        status = read_row(store, r, column, err);
+        status = read_row(store, t, r, column, err);
+done:
+    rp_table_free(t);
     return status;
 }
 
