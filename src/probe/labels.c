@@ -1,4 +1,7 @@
 #include <math.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,6 +240,9 @@ rp_status rp_labels_load(rp_labels *labels, const rp_rows *rows, const char *pat
     if (controls) status = add_controls(labels, rows, path, err);
 done:
     rp_table_free(table);
+#ifdef __GLIBC__
+    malloc_trim(0); /* the table and its index were many small pieces, larger than what is kept */
+#endif
     if (status) rp_labels_release(labels);
     return status;
 }

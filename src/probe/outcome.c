@@ -58,16 +58,16 @@ static void summarise(rp_result *out, const rp_outcome *oc, size_t p, const rp_s
     out->dead = oc->dead;
 }
 
-/* The rows of all labels, query by query: y, f or base of the group as [P, count]. */
-static void gather(double *to, const double *from, const rp_by_query *v, size_t P, size_t n)
+/* Rows of a label, query by query. */
+static void gather(double *to, const double *from, const rp_by_query *v)
 {
-    for (size_t p = 0; p < P; p++)
-        for (size_t i = 0; i < v->n; i++) to[p * v->n + i] = from[p * n + v->at[i]];
+    for (size_t i = 0; i < v->n; i++) to[i] = from[v->at[i]];
 }
 
-/* Room for the scoring of a group. */
+/* Room for the scoring of a group: rows of one label at a time, sums of all. */
 typedef struct desk {
-    double *y, *f, *base, *sums, *other; /* [P, n] three times; [P, queries, 4] twice */
+    double *y, *f, *base, *sums, *other; /* [n] three times; [P, queries, 4] twice */
+    bool *whole;                         /* [P] a baseline predicts all rows */
     rp_score_row *score;
     rp_difference *difference;
     rp_score_pair *pair;
@@ -77,23 +77,25 @@ typedef struct desk {
 static void desk_release(desk *k)
 {
     free(k->y), free(k->sums), free(k->score), free(k->difference), free(k->pair), free(k->set);
+    free(k->whole);
     *k = (desk){0};
 }
 
 static rp_status desk_init(desk *k, const rp_by_query *v, size_t P, rp_error *err)
 {
     size_t sums = P * v->queries * RP_SCORE_SUMS;
-    *k = (desk){.y = rp_alloc(3 * P * v->n, 8),
+    *k = (desk){.y = rp_alloc(3 * v->n, 8),
                 .sums = rp_alloc(2 * sums, 8),
+                .whole = rp_alloc(P, sizeof *k->whole),
                 .score = rp_alloc(P, sizeof *k->score),
                 .difference = rp_alloc(P, sizeof *k->difference),
                 .pair = rp_alloc(P, sizeof *k->pair),
                 .set = rp_alloc(2 * P, sizeof *k->set)};
-    if (!k->y || !k->sums || !k->score || !k->difference || !k->pair || !k->set) {
+    if (!k->y || !k->sums || !k->whole || !k->score || !k->difference || !k->pair || !k->set) {
         desk_release(k);
-        return rp_fail_memory(err, 3 * P * v->n * 8);
+        return rp_fail_memory(err, (3 * v->n + 2 * sums) * 8);
     }
-    k->f = k->y + P * v->n, k->base = k->f + P * v->n, k->other = k->sums + sums;
+    k->f = k->y + v->n, k->base = k->f + v->n, k->other = k->sums + sums;
     for (size_t p = 0; p < P; p++) {
         k->pair[p] = (rp_score_pair){p, P + p};
         k->set[p] = k->sums + p * v->queries * RP_SCORE_SUMS;
@@ -102,27 +104,58 @@ static rp_status desk_init(desk *k, const rp_by_query *v, size_t P, rp_error *er
     return RP_OK;
 }
 
+/* The rows on the desk. */
+static rp_scored on_desk(const desk *k, const rp_by_query *v)
+{
+    return (rp_scored){v->n, v->queries, v->first, k->y, k->f, k->base};
+}
+
+/* Puts y, f and base of label p, each one of [P, n], on the desk. */
+static void lay_out(desk *k, const rp_outcome *oc, const double *f, const double *base,
+                    const rp_by_query *v, size_t p)
+{
+    size_t n = oc->d->n;
+    gather(k->y, oc->d->y + p * n, v);
+    gather(k->f, f + p * n, v);
+    gather(k->base, base + p * n, v);
+}
+
+/* k->f <- what the baseline alone predicts of label p, 0 where it does not: it may be undefined
+ * where x is not. A narrow one's predictions are kept as they were saved. */
+static void lay_out_alone(desk *k, int g, const rp_outcome *oc, const rp_unit_in *in,
+                          const rp_by_query *v, size_t p)
+{
+    const rp_design *d = oc->d;
+    const float *saved = in->baseline[g].f;
+    if (saved) saved += oc->group->label[p] * in->rows->n;
+    k->whole[p] = true;
+    for (size_t i = 0; i < v->n; i++) {
+        size_t at = v->at[i];
+        double f = saved ? ((double)saved[oc->group->row[at]] - d->ymean[p]) / d->yscale[p]
+                         : oc->alone[g][p * d->n + at];
+        if (isnan(f)) k->whole[p] = false;
+        k->f[i] = isnan(f) ? 0 : f;
+    }
+}
+
 /* R2 of [baseline, x] less R2 of the baseline, paired over queries. */
 static rp_status score_gain(rp_unit_out *out, desk *k, int g, const rp_outcome *oc,
                             const rp_unit_in *in, const rp_by_query *v, rp_error *err)
 {
-    size_t P = oc->d->labels;
-    rp_scored rows = {v->n, v->queries, P, v->first, k->y, k->f, k->base};
-    gather(k->f, oc->alone[g], v, P, oc->d->n);
-    for (size_t i = 0; i < P * v->n; i++)
-        if (isnan(k->f[i])) k->f[i] = 0;
-    rp_score_sums(k->other, &rows);
-    gather(k->f, oc->joint[g], v, P, oc->d->n);
-    rp_score_sums(k->sums, &rows);
+    size_t P = oc->d->labels, sums = v->queries * RP_SCORE_SUMS;
+    const rp_scored rows = on_desk(k, v);
+    for (size_t p = 0; p < P; p++) {
+        lay_out(k, oc, oc->joint[g], oc->base, v, p);
+        rp_score_sums(k->sums + p * sums, &rows);
+        lay_out_alone(k, g, oc, in, v, p);
+        rp_score_sums(k->other + p * sums, &rows);
+    }
     rp_status status = rp_score_differences(k->difference, k->pair, P, k->set, 2 * P, v->queries,
                                             in->options->bootstrap, in->rows->seed, err);
     for (size_t p = 0; p < P && !status; p++) {
         const rp_difference *d = &k->difference[p];
         rp_result *r = &out->result[oc->group->label[p]];
-        bool whole = true; /* a baseline may be undefined where x is not */
-        for (size_t i = 0; i < v->n && whole; i++)
-            whole = !isnan(oc->alone[g][p * oc->d->n + v->at[i]]);
-        if (r->defined && whole) r->gain[g] = (rp_gain){d->r2, d->lo, d->hi};
+        if (r->defined && k->whole[p]) r->gain[g] = (rp_gain){d->r2, d->lo, d->hi};
     }
     return status;
 }
@@ -169,6 +202,26 @@ static void keep_coefficients(rp_unit_out *out, const rp_outcome *oc)
     }
 }
 
+/* k->score and k->sums of all labels, from f and base [P, n]. gaps: f of labels that are undefined,
+ * and not kept, may be NaN. */
+static rp_status score_labels(desk *k, const rp_outcome *oc, const double *f, const double *base,
+                              bool gaps, const rp_unit_in *in, const rp_by_query *v, rp_error *err)
+{
+    size_t P = oc->d->labels;
+    const rp_scored rows = on_desk(k, v);
+    rp_status status = RP_OK;
+    for (size_t p = 0; p < P && !status; p++) {
+        lay_out(k, oc, f, base, v, p);
+        for (size_t i = 0; i < v->n && gaps; i++)
+            if (isnan(k->f[i])) k->f[i] = 0;
+        rp_score_sums(k->sums + p * v->queries * RP_SCORE_SUMS, &rows);
+        status = rp_score_tau(&k->score[p].tau, &rows, err);
+    }
+    if (status) return status;
+    return rp_score_resample(k->score, k->set, P, v->n, v->queries, in->options->bootstrap,
+                             in->rows->seed, err);
+}
+
 rp_status rp_outcome_score(rp_unit_out *out, const rp_outcome *oc, const rp_unit_in *in,
                            rp_error *err)
 {
@@ -186,11 +239,7 @@ rp_status rp_outcome_score(rp_unit_out *out, const rp_outcome *oc, const rp_unit
     if (!status) status = rp_by_query_init(&v, in->rows, d->folds->row, d->n, oc->scored, err);
     if (status || !v.n || !oc->fits) goto done;
     if ((status = desk_init(&k, &v, P, err))) goto done;
-    gather(k.y, d->y, &v, P, d->n);
-    gather(k.f, oc->f, &v, P, d->n);
-    gather(k.base, oc->base, &v, P, d->n);
-    rp_scored rows = {v.n, v.queries, P, v.first, k.y, k.f, k.base};
-    status = rp_score_compute(k.score, k.sums, &rows, in->options->bootstrap, in->rows->seed, err);
+    status = score_labels(&k, oc, oc->f, oc->base, false, in, &v, err);
     for (size_t p = 0; p < P && !status; p++)
         if (!oc->bad[p] && !constant(d->y + p * d->n, &v, d->ymean[p] / d->yscale[p]))
             summarise(&out->result[oc->group->label[p]], oc, p, &k.score[p]);
@@ -216,14 +265,7 @@ rp_status rp_curve_score(void *scorer, const rp_curve_point *point, rp_error *er
     rp_status status = rp_by_query_init(&v, c->in->rows, oc->d->folds->row, n, oc->scored, err);
     if (status || !v.n) goto done;
     if ((status = desk_init(&k, &v, P, err))) goto done;
-    gather(k.y, oc->d->y, &v, P, n);
-    gather(k.f, point->pred, &v, P, n);
-    for (size_t i = 0; i < P * v.n; i++) /* of labels that are undefined, which are not kept */
-        if (isnan(k.f[i])) k.f[i] = 0;
-    gather(k.base, point->base, &v, P, n);
-    rp_scored rows = {v.n, v.queries, P, v.first, k.y, k.f, k.base};
-    status =
-        rp_score_compute(k.score, NULL, &rows, c->in->options->bootstrap, c->in->rows->seed, err);
+    status = score_labels(&k, oc, point->pred, point->base, true, c->in, &v, err);
     for (size_t p = 0; p < P && !status; p++) {
         size_t label = oc->group->label[p];
         const rp_score_row *s = &k.score[p];

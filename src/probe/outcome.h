@@ -11,7 +11,7 @@ typedef struct rp_outcome {
     const rp_group *group;
     double *f;                          /* [P, n] held-out predictions */
     double *joint[RP_GAINS];            /* [P, n] of x with a baseline's columns, or NULL */
-    double *alone[RP_GAINS];            /* [P, n] of the baseline; NaN where there are none */
+    double *alone[RP_GAINS];            /* [P, n] of a wide baseline; NaN where there are none */
     double *base;                       /* [P, n] training means */
     bool *scored;                       /* [n] */
     bool *bad;                          /* [P] undefined */

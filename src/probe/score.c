@@ -45,19 +45,6 @@ static void query_sums(double *s, const double *y, const double *f, const double
     s[SST_BETWEEN] = (double)m * mb * mb;
 }
 
-static double mean_tau(const rp_scored *in, size_t p, double *scratch)
-{
-    double sum = 0;
-    size_t defined = 0;
-    for (size_t q = 0; q < in->nqueries; q++) {
-        size_t at = p * in->n + in->first[q];
-        double tau = rp_tau(in->f + at, in->y + at, in->first[q + 1] - in->first[q], scratch);
-        if (isnan(tau)) continue;
-        sum += tau, defined++;
-    }
-    return defined ? sum / (double)defined : NAN;
-}
-
 /* draw[n] is reordered, its NaNs are left out. */
 static void interval(double *lo, double *hi, double *draw, size_t n)
 {
@@ -162,12 +149,28 @@ done:
 
 void rp_score_sums(double *sums, const rp_scored *in)
 {
-    for (size_t p = 0; p < in->nlabels; p++)
-        for (size_t q = 0; q < in->nqueries; q++) {
-            size_t at = p * in->n + in->first[q];
-            query_sums(sums + (p * in->nqueries + q) * SUMS, in->y + at, in->f + at, in->base + at,
-                       in->first[q + 1] - in->first[q]);
-        }
+    for (size_t q = 0; q < in->nqueries; q++) {
+        size_t at = in->first[q];
+        query_sums(sums + q * SUMS, in->y + at, in->f + at, in->base + at, in->first[q + 1] - at);
+    }
+}
+
+rp_status rp_score_tau(double *tau, const rp_scored *in, rp_error *err)
+{
+    double sum = 0;
+    size_t defined = 0, most = 0;
+    for (size_t q = 0; q < in->nqueries; q++)
+        if (in->first[q + 1] - in->first[q] > most) most = in->first[q + 1] - in->first[q];
+    double *scratch = rp_alloc(most, 3 * sizeof *scratch);
+    if (!scratch) return rp_fail_memory(err, most * 3 * sizeof *scratch);
+    for (size_t q = 0; q < in->nqueries; q++) {
+        size_t at = in->first[q];
+        double t = rp_tau(in->f + at, in->y + at, in->first[q + 1] - at, scratch);
+        if (!isnan(t)) sum += t, defined++;
+    }
+    *tau = defined ? sum / (double)defined : NAN;
+    free(scratch);
+    return RP_OK;
 }
 
 static double mean_error(const double *sums, size_t nqueries, size_t n)
@@ -178,36 +181,30 @@ static double mean_error(const double *sums, size_t nqueries, size_t n)
     return sse / (double)n;
 }
 
-rp_status rp_score_compute(rp_score_row *out, double *sums, const rp_scored *in, size_t ndraws,
-                           uint64_t seed, rp_error *err)
+rp_status rp_score_resample(rp_score_row *out, const double *const *sums, size_t nlabels, size_t n,
+                            size_t nqueries, size_t ndraws, uint64_t seed, rp_error *err)
 {
-    size_t P = in->nlabels, Q = in->nqueries;
-    resampled d = {.n = ndraws, .nsets = P, .nqueries = Q};
-    double *own = sums ? NULL : rp_alloc(P * Q, SUMS * sizeof *own);
-    const double **set = rp_alloc(P, sizeof *set);
-    double *scratch = rp_alloc(in->n, 3 * sizeof *scratch);
-    rp_status status = RP_OK;
-    if (!sums) sums = own;
-    if (!sums || !set || !scratch) {
-        status = rp_fail_memory(err, P * Q * SUMS * sizeof *own);
-        goto done;
-    }
-    rp_score_sums(sums, in);
-    for (size_t p = 0; p < P; p++) set[p] = sums + p * Q * SUMS;
-    if ((status = resampled_init(&d, set, err)) || (status = resample(&d, set, seed, err)))
-        goto done;
-    for (size_t p = 0; p < P; p++) {
-        out[p] = (rp_score_row){.r2 = d.all[p].r2, .within = d.all[p].within};
+    resampled d = {.n = ndraws, .nsets = nlabels, .nqueries = nqueries};
+    rp_status status = resampled_init(&d, sums, err);
+    if (!status) status = resample(&d, sums, seed, err);
+    for (size_t p = 0; p < nlabels && !status; p++) {
+        out[p].r2 = d.all[p].r2, out[p].within = d.all[p].within;
         out[p].between = d.all[p].between;
-        out[p].mse = mean_error(set[p], Q, in->n);
-        out[p].tau = mean_tau(in, p, scratch);
+        out[p].mse = mean_error(sums[p], nqueries, n);
         interval(&out[p].r2_lo, &out[p].r2_hi, d.r2 + p * ndraws, ndraws);
         interval(&out[p].within_lo, &out[p].within_hi, d.within + p * ndraws, ndraws);
     }
-done:
     resampled_release(&d);
-    free(own), free(set), free(scratch);
     return status;
+}
+
+rp_status rp_score_compute(rp_score_row *out, double *sums, const rp_scored *in, size_t ndraws,
+                           uint64_t seed, rp_error *err)
+{
+    const double *const set[] = {sums};
+    rp_score_sums(sums, in);
+    rp_status status = rp_score_resample(out, set, 1, in->n, in->nqueries, ndraws, seed, err);
+    return status ? status : rp_score_tau(&out->tau, in, err);
 }
 
 rp_status rp_score_differences(rp_difference *out, const rp_score_pair *pair, size_t npairs,

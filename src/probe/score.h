@@ -18,21 +18,25 @@ typedef struct rp_score_row {
     double mse;                                   /* in units of y^2 */
 } rp_score_row;
 
-/* Scored rows, query by query. base is what SST is measured against: the training mean. Values that
- * are not defined (no variation within queries, tau without two values) are NaN. */
+/* Scored rows of a label, query by query. base is what SST is measured against: the training mean.
+ * Values that are not defined (no variation within queries, tau without two values) are NaN. */
 typedef struct rp_scored {
-    size_t n, nqueries, nlabels;
+    size_t n, nqueries;
     const size_t *first;        /* [nqueries + 1] */
-    const double *y, *f, *base; /* [P, n] */
+    const double *y, *f, *base; /* [n] */
 } rp_scored;
 
 /* A query's four sums: SSE within, SSE between, SST within, SST between. */
 #define RP_SCORE_SUMS 4
-/* sums [P, Q, 4], overwritten. */
+/* sums [Q, 4], overwritten. */
 void rp_score_sums(double *sums, const rp_scored *in);
-
-/* out [P]. sums [P, Q, 4], unless NULL, <- what rp_score_sums gives. The draws depend on seed and
- * number of queries alone: paired across labels, layers and calls. */
+/* *tau <- the mean of the queries' tau. */
+rp_status rp_score_tau(double *tau, const rp_scored *in, rp_error *err);
+/* Everything of out [nlabels] but tau, from the sums [nlabels], each [Q, 4], of n rows. The draws
+ * depend on seed and number of queries alone: paired across labels, layers and calls. */
+rp_status rp_score_resample(rp_score_row *out, const double *const *sums, size_t nlabels, size_t n,
+                            size_t nqueries, size_t draws, uint64_t seed, rp_error *err);
+/* All three for one label. sums [Q, 4]. */
 rp_status rp_score_compute(rp_score_row *out, double *sums, const rp_scored *in, size_t draws,
                            uint64_t seed, rp_error *err);
 
@@ -45,7 +49,7 @@ typedef struct rp_score_pair {
 } rp_score_pair;
 
 /* Paired differences of two probes of the same queries in the same order: of one label in two
- * layers, of a layer and a baseline. The intervals are of the draws of rp_score_compute: what both
+ * layers, of a layer and a baseline. The intervals are of the draws of rp_score_resample: what both
  * probes owe to the queries that were drawn cancels. out, pair [npairs]; sums [nsets], each [Q, 4].
  * NaN where one of the two is not defined. The draws are made once for all pairs; memory is 16
  * bytes a set and draw. */

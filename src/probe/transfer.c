@@ -75,7 +75,7 @@ static rp_status score_label(rp_unit_out *out, const rp_unit_out *fitted, desk *
                              const rp_by_query *v, const double *f, double base, size_t p,
                              const rp_unit_in *in, rp_error *err)
 {
-    const rp_scored rows = {v->n, v->queries, 1, v->first, k->y, k->f, k->base};
+    const rp_scored rows = {v->n, v->queries, v->first, k->y, k->f, k->base};
     const rp_result *from = &fitted->result[p];
     const double *y = in->labels->y[p];
     rp_result *r = &out->result[p];

@@ -91,24 +91,17 @@ static rp_status fit_stability(rp_fitting *k, rp_error *err)
     return RP_OK;
 }
 
-/* What the baselines predict by themselves; a wide one is fitted here, and joined. */
+/* What wide baselines predict by themselves, and joined; narrow ones were fitted before. */
 static rp_status fit_baselines(rp_fitting *k, rp_error *err)
 {
     const rp_design *d = &k->d;
     rp_status status = RP_OK;
     for (size_t g = 0; g < RP_GAINS && !status; g++) {
         const rp_baseline *b = &k->in->baseline[g];
-        if (!b->f && !b->x) continue;
-        double *alone = k->oc.alone[g] = rp_alloc(d->labels * d->n, sizeof *alone);
-        if (!alone) return rp_fail_memory(err, d->labels * d->n * sizeof *alone);
-        for (size_t p = 0; p < d->labels && b->f; p++)
-            for (size_t i = 0; i < d->n; i++) {
-                const float *f = b->f + k->group->label[p] * k->in->rows->n;
-                alone[p * d->n + i] = ((double)f[k->group->row[i]] - d->ymean[p]) / d->yscale[p];
-            }
         if (!b->x) continue;
+        double *alone = k->oc.alone[g] = rp_alloc(d->labels * d->n, sizeof *alone);
         k->oc.joint[g] = rp_alloc(d->labels * d->n, sizeof *alone);
-        if (!k->oc.joint[g]) return rp_fail_memory(err, d->labels * d->n * sizeof *alone);
+        if (!alone || !k->oc.joint[g]) return rp_fail_memory(err, d->labels * d->n * sizeof *alone);
         status = rp_fitting_predict(alone, k, b->x, err);
         if (!status) status = rp_fitting_join(k->oc.joint[g], k, b->x, err);
     }

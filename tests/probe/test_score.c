@@ -50,10 +50,11 @@ static void a_hand_computed_example(void **state)
     /* Two queries of two; training mean 0. Errors 1, -1 | 2, 0. */
     const double y[] = {1, 3, 5, 9}, f[] = {0, 4, 3, 9}, base[4] = {0};
     const size_t first[] = {0, 2, 4};
-    rp_scored in = {4, 2, 1, first, y, f, base};
+    rp_scored in = {4, 2, first, y, f, base};
+    double sums[2 * RP_SCORE_SUMS];
     rp_score_row s;
     rp_error err;
-    assert_ok(rp_score_compute(&s, NULL, &in, 0, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, sums, &in, 0, 1, &err), &err);
     /* SSE 6 = within 2 + 2, between 0 + 2; SST 116 = within 2 + 8, between 8 + 98 */
     const double got[] = {s.r2, s.within, s.between, s.tau, s.mse};
     const double want[] = {1 - 6. / 116, 1 - 4. / 10, 1 - 2. / 106, 1, 1.5};
@@ -71,14 +72,15 @@ static void r2_is_the_weighted_mean_of_its_parts_and_zero_for_the_training_mean(
     rp_rng_init(&rng, 3, 0);
     for (size_t i = 0; i < N; i++) y[i] = rp_rng_normal(&rng), f[i] = base[i] = .25;
     for (size_t q = 0; q <= Q; q++) first[q] = q * M;
-    rp_scored in = {N, Q, 1, first, y, f, base};
+    rp_scored in = {N, Q, first, y, f, base};
+    double sums[Q * RP_SCORE_SUMS];
     rp_score_row s;
     rp_error err;
-    assert_ok(rp_score_compute(&s, NULL, &in, 50, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, sums, &in, 50, 1, &err), &err);
     const double got[] = {s.r2, s.within, s.between}, zero[3] = {0};
     assert_close(got, zero, 3, 0, 1e-14);
     for (size_t i = 0; i < N; i++) f[i] = y[i] + .5 * rp_rng_normal(&rng);
-    assert_ok(rp_score_compute(&s, NULL, &in, 50, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, sums, &in, 50, 1, &err), &err);
     assert_true(s.r2 > fmin(s.within, s.between) && s.r2 < fmax(s.within, s.between));
     assert_true(s.r2_lo < s.r2 && s.r2 < s.r2_hi && s.within_lo < s.within_hi);
 }
@@ -89,10 +91,11 @@ static void a_label_without_variation_within_queries_has_no_r2_within(void **sta
     const double y[] = {.1, .1, .1, .7, .7, .7}, f[] = {0, .1, .2, .5, .6, .9};
     const double base[] = {.4, .4, .4, .4, .4, .4};
     const size_t first[] = {0, 3, 6};
-    rp_scored in = {6, 2, 1, first, y, f, base};
+    rp_scored in = {6, 2, first, y, f, base};
+    double sums[2 * RP_SCORE_SUMS];
     rp_score_row s;
     rp_error err;
-    assert_ok(rp_score_compute(&s, NULL, &in, 10, 1, &err), &err);
+    assert_ok(rp_score_compute(&s, sums, &in, 10, 1, &err), &err);
     assert_true(isnan(s.within) && isnan(s.within_lo) && isnan(s.tau));
     assert_false(isnan(s.r2));
     assert_false(isnan(s.between));
@@ -144,7 +147,7 @@ static void many_differences_are_those_of_each_pair_and_share_the_draws_of_score
     for (size_t i = 0; i < Q * M; i++)
         f[i] = rp_rng_normal(&rng), y[i] = f[i] + rp_rng_normal(&rng);
     for (size_t q = 0; q <= Q; q++) first[q] = q * M;
-    rp_scored in = {Q * M, Q, 1, first, y, f, base};
+    rp_scored in = {Q * M, Q, first, y, f, base};
     assert_ok(rp_score_compute(&score, sums[33], &in, DRAWS, 5, &err), &err);
     memcpy(sums[36], sums[33], sizeof sums[36]);
     for (size_t q = 0; q < Q; q++) sums[36][q * 4] = sums[36][q * 4 + 1] = 0; /* R2 of 1 */
@@ -204,7 +207,7 @@ static void intervals_cover_the_truth_95_times_in_100(void **state)
     for (size_t q = 0; q <= QUERIES; q++) first[q] = q * ROWS;
     for (size_t round = 0; round < ROUNDS; round++) {
         simulate(y, f[0], f[1], &rng);
-        rp_scored in = {QUERIES * ROWS, QUERIES, 1, first, y, f[0], base};
+        rp_scored in = {QUERIES * ROWS, QUERIES, first, y, f[0], base};
         rp_score_row s;
         rp_difference d;
         assert_ok(rp_score_compute(&s, sums[0], &in, 300, round, &err), &err);
