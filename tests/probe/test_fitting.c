@@ -262,10 +262,43 @@ static void a_layer_is_tested_alike_whatever_the_method(void **state)
     arrays_release(&a);
 }
 
+/* Labels far from 0, in other units each: their predictions are saved so, and scored standardised.
+ */
+static void what_a_baseline_explains_and_the_gain_make_the_r2_of_both(void **state)
+{
+    (void)state;
+    static double y[2][N];
+    static const char *const name[] = {"near", "far"};
+    const double *const column[] = {y[0], y[1]};
+    arrays a;
+    rp_rng rng;
+    make_normal(&a, &rng, 8, QUERIES, EACH, WIDTH);
+    for (size_t i = 0; i < N; i++) {
+        double length = ((double)a.row[i].tokens - 65) / 26;
+        y[0][i] = 50 + length + (double)a.made[i * WIDTH];
+        y[1][i] = -3000 + 100 * (2 * length - (double)a.made[i * WIDTH + 1]);
+    }
+    for (size_t m = 0; m < 2; m++) {
+        rp_job job;
+        rp_probe_options o = options(&a, methods[m], name, column);
+        o.controls = false, o.permutations = 0, o.bootstrap = 10, o.gains = "length";
+        arrays_run(&job, &a, &o);
+        for (size_t k = 0; k < 2; k++) {
+            double alone = arrays_result(&job, 0, RP_BASELINE_LENGTH, 0, name[k])->score.r2;
+            double gain = arrays_result(&job, 0, "made", 0, name[k])->gain[RP_GAIN_LENGTH].value;
+            assert_true(fabs(alone - (k ? .8 : .5)) < .08);
+            assert_true(fabs(alone + gain - 1) < 1e-3); /* nothing is noise */
+        }
+        rp_job_release(&job);
+    }
+    arrays_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gains_are_of_a_probe_on_both_over_one_on_the_baseline),
+        cmocka_unit_test(what_a_baseline_explains_and_the_gain_make_the_r2_of_both),
         cmocka_unit_test(a_store_that_lacks_a_pair_or_a_layer_is_no_baseline),
         cmocka_unit_test(few_queries_and_labels_that_are_rare_spoil_nothing),
         cmocka_unit_test(one_pair_a_query_has_no_within_and_all_the_rest),

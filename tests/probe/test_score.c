@@ -60,6 +60,10 @@ static void a_hand_computed_example(void **state)
     const double want[] = {1 - 6. / 116, 1 - 4. / 10, 1 - 2. / 106, 1, 1.5};
     assert_close(got, want, 5, 1e-14, 0);
     assert_true(isnan(s.r2_lo) && isnan(s.within_hi)); /* no draws */
+    const double turned[] = {0, 4, 9, 3}, none = 0;
+    in.f = turned; /* tau 1 and -1 */
+    assert_ok(rp_score_tau(&s.tau, &in, &err), &err);
+    assert_close(&s.tau, &none, 1, 0, 1e-14);
 }
 
 static void r2_is_the_weighted_mean_of_its_parts_and_zero_for_the_training_mean(void **state)
