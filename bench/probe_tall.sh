@@ -8,20 +8,18 @@
 # permutations; then asks for a lasso with memory for half of x, which is refused. DIR/store is
 # deleted at the end, or when it is interrupted (KEEP=1: not). PYTHON needs numpy, safetensors, xxhash.
 set -eu
-[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
-mkdir -p "$1"
-dir=$(cd "$1" && pwd) rows=${2:-7000000} width=${3:-1024}
-cd "$(dirname "$0")/.."
-rankprobe=${RANKPROBE:-build/rankprobe}
+# shellcheck source=bench/probe_setup.sh
+. "$(dirname "$0")/probe_setup.sh"
+keep "$@"
+rows=${2:-7000000} width=${3:-1024}
 need=$((rows * width * 4 / 1048576 + 1024))
 have=$(df -Pm "$dir" | awk 'NR == 2 { print $4 }')
 tidy() { [ -n "${KEEP:-}" ] || rm -rf "$dir/store" "$dir"/probes.tsv.parts "$dir"/lasso.tsv.parts; }
-trap tidy EXIT
-trap 'exit 130' INT TERM
+trap 'tidy; rm -rf "$work"' EXIT
 if [ ! -e "$dir/store/store.json" ]; then
     [ "$have" -gt "$need" ] || { echo "$0: $dir has $have MiB free, $need are needed" >&2; exit 1; }
     rm -rf "$dir/store"
-    "${PYTHON:-python3}" bench/probe_tall.py "$dir" "$rows" "$width"
+    "$python" bench/probe_tall.py "$dir" "$rows" "$width"
 fi
 awk -v rows="$rows" -v width="$width" '/^MemTotal/ {
     printf "x: %.1f GiB in f32; this machine: %.1f GiB\n", rows * width * 4 / 2 ^ 30, $2 / 2 ^ 20 }' \
