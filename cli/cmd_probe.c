@@ -62,7 +62,7 @@ static const rp_opt options[] = {
     {"bootstrap", 0, RP_OPT_SIZE, &o.bootstrap, "B",
      "draws of queries for the intervals; 0: no intervals", NULL},
     {"permutations", 0, RP_OPT_SIZE, &o.permutations, "B",
-     "of the labels, for p values of sound ridge; 0: none", NULL},
+     "of the labels, for p values under sound, whatever the method; 0: none", NULL},
     {"gains", 0, RP_OPT_STRING, &o.gains, "NAMES",
      "over the baselines length, score, input (layer 0); '' for none", NULL},
     {"against", 0, RP_OPT_STRING, &o.against, "STORE",

@@ -296,7 +296,8 @@ typedef struct rp_probe_options {
     double l1_ratio;       /* of the lasso: 1 (default); below, above 0: the elastic net */
     size_t folds, inner;   /* 5, 5 */
     size_t bootstrap;      /* draws, default 2000 */
-    size_t permutations;   /* of the labels, for p values under `sound`; default 1000, 0: off */
+    size_t permutations;   /* of the labels, for p values under `sound`, by ridge's predictions
+                            * whatever the method; default 1000, 0: off */
     bool controls;         /* the controls' labels, default true */
     int balance;           /* bins of a label's range to draw evenly from; 0: off; -1 (default): off
                             * in `sound`, 10 in the paper's protocols (docs/METHOD.md) */

@@ -133,9 +133,12 @@ double rp_null_memory(size_t rows, size_t width, size_t labels, size_t draws, si
                       int threads)
 {
     double n = (double)rows, D = (double)width, T = (double)labels, K = OPTIONS;
-    double order = fmin(D, 1.5 * n), folds = (double)nouter, blocks = fmax(BLOCKS, folds);
-    double shared =
-        RP_NULLS * (blocks * T * K * D * 4 + folds * T * RP_NULL_PENALTIES * 3 * (double)draws * 8);
+    bool primal = rp_ridge_primal_at(rows, width, nouter);
+    double order = primal ? D : n, folds = (double)nouter, B = (double)draws;
+    double blocks = folds * (double)((BLOCKS + nouter - 1) / nouter);
+    double shared = blocks * T * K * ((primal ? D * 4 : 0) + 8);           /* c, ysum */
+    shared += T * B * 8 + folds * T * RP_NULL_PENALTIES * 3 * B * 8;       /* kept; sums */
+    shared = RP_NULLS * (shared + n * (K * 4 + 8) + B * (blocks * 2 + 8)); /* orbits */
     double held = n / folds, band = 2 * RP_NULL_PENALTIES * RP_BAND + RP_BAND;
     double fold = order * (order + 2 * held + band) * 4;
     double label = blocks * K * (2 * order + RP_BAND + held) * 4 + K * held * 8;

@@ -116,6 +116,13 @@ static rp_status finish(rp_fitting *k, rp_error *err)
     return status;
 }
 
+/* Do the cells hold Gram matrices? */
+static bool wants_grams(const rp_plan *plan, bool tested, bool curve, bool primal)
+{
+    bool ridge = plan->method == RP_RIDGE;
+    return curve || (!ridge && isnan(plan->penalty)) || ((ridge || tested) && primal);
+}
+
 /* In a team every step ends with an agreement: a process that fails alone, or is told to stop, must
  * not leave the others waiting for it. */
 static rp_status fit_group(rp_fitting *k, rp_error *err)
@@ -124,8 +131,8 @@ static rp_status fit_group(rp_fitting *k, rp_error *err)
     rp_status status = rp_design_agree(d, design(k, err), err);
     if (status) return status;
     bool ridge = k->in->plan->method == RP_RIDGE;
-    bool tested = k->out->null[0] != NULL, path = isnan(k->in->plan->penalty);
-    bool gram = k->out->curve || (!ridge && path) || ((ridge || tested) && rp_ridge_primal(d));
+    bool tested = k->out->null[0] != NULL;
+    bool gram = wants_grams(k->in->plan, tested, k->out->curve != NULL, rp_ridge_primal(d));
     status = rp_design_agree(d, outcome_init(&k->oc, k, err), err);
     if (!status) status = rp_design_agree(d, rp_cells_init(&k->cells, &k->d, gram, err), err);
     if (!status)
@@ -152,24 +159,19 @@ rp_status rp_unit_fit(rp_unit_out *out, const rp_unit_in *in, rp_error *err)
     return status;
 }
 
+/* Ridge, with the tests in it, the lasso and the curves come one after the other. */
 double rp_unit_memory(const rp_plan *plan, const rp_unit_shape *shape, int threads)
 {
     size_t cells = plan->outer * (plan->inner ? plan->inner : 1), P = shape->labels;
-    rp_folds folds = {
-        .n = shape->rows, .ncells = cells, .nouter = plan->outer, .ninner = plan->inner};
-    bool tested = shape->want & RP_WANT_NULL, path = isnan(plan->penalty);
-    double ridge = rp_ridge_memory(shape->rows, shape->width, P, cells, RP_RIDGE_GRID, threads);
-    double need = tested || plan->method == RP_RIDGE ? ridge : 0;
-    if (plan->method == RP_LASSO) {
-        double grams = path || !tested ? 0 : 8 * (double)cells * (double)shape->width;
-        need = fmax(need, rp_lasso_memory(shape->rows, shape->width, P, &folds, path, threads) +
-                              grams * (double)shape->width);
-    }
-    if (tested)
-        need += rp_null_memory(shape->rows, shape->width, P, shape->draws, plan->outer, threads);
-    if (shape->want & RP_WANT_CURVE)
-        need = fmax(
-            need, 8 * (double)cells * (double)shape->width * (double)shape->width +
-                      rp_sparse_memory(shape->rows, shape->width, P, plan->outer, (size_t)threads));
-    return need;
+    size_t n = shape->rows, width = shape->width;
+    rp_folds folds = {.n = n, .ncells = cells, .nouter = plan->outer, .ninner = plan->inner};
+    bool ridge = plan->method == RP_RIDGE, tested = shape->want & RP_WANT_NULL;
+    bool curve = shape->want & RP_WANT_CURVE, primal = rp_ridge_primal_at(n, width, plan->outer);
+    double need = 0, D = (double)width;
+    if (ridge || tested) need = rp_ridge_memory(n, width, P, &folds, RP_RIDGE_GRID, threads);
+    if (tested) need += rp_null_memory(n, width, P, shape->draws, plan->outer, threads);
+    if (!ridge)
+        need = fmax(need, rp_lasso_memory(n, width, P, &folds, isnan(plan->penalty), threads));
+    if (curve) need = fmax(need, rp_sparse_memory(n, width, P, plan->outer, (size_t)threads));
+    return need + (wants_grams(plan, tested, curve, primal) ? 8 * (double)cells * D * D : 0);
 }

@@ -73,7 +73,7 @@ rp_status rp_lasso_path(rp_lasso_problem *p, double *cv, size_t *cut, const rp_s
  * rows stay empty. With inner folds cv is filled for a given penalty, too. host may be NULL. */
 rp_status rp_lasso_run(rp_fit *fit, const rp_cells *cells, double penalty, double l1_ratio,
                        bool all, const rp_host *host, rp_error *err);
-/* Bytes it needs, the cells' Gram matrices included, with so many threads. */
+/* Bytes it needs beside the cells' Gram matrices, with so many threads. */
 double rp_lasso_memory(size_t rows, size_t width, size_t labels, const rp_folds *folds, bool path,
                        int threads);
 

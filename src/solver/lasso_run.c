@@ -188,6 +188,6 @@ double rp_lasso_memory(size_t rows, size_t width, size_t labels, const rp_folds 
     bytes += problems * (n + D) * 4 + cells * D * P * 8;
     bytes += P * cells * W * W * 8 / 4 + T * (n * W * 8 + W * W * 12);
     if (!path) return bytes + sets * inner * P * D * 16;
-    return bytes + (cells * 2 + inner) * D * D * 4 + inner * P * D * 16 +
+    return bytes + inner * D * D * 4 + inner * P * D * 16 +
            T * inner * (64 * D * 4 + W * W * 12 + D * 16 + W * n / fmax(inner, 1) * 8);
 }

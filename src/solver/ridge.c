@@ -31,16 +31,23 @@ bool rp_ridge_primal(const rp_design *d)
     return d->width <= least + least / 2;
 }
 
-double rp_ridge_memory(size_t rows, size_t width, size_t labels, size_t cells, size_t npenalties,
-                       int threads)
+bool rp_ridge_primal_at(size_t rows, size_t width, size_t nouter)
+{
+    /* the largest of some folds holds out its share of the rows at least; one fold is a quarter */
+    double share = nouter > 1 ? 1 / (double)nouter : .25;
+    return (double)width <= 1.5 * ((1 - share) * (double)rows + 1);
+}
+
+double rp_ridge_memory(size_t rows, size_t width, size_t labels, const rp_folds *folds,
+                       size_t npenalties, int threads)
 {
     double n = (double)rows, D = (double)width, P = (double)labels, K = (double)npenalties;
-    bool primal = D <= 1.2 * n;
-    double order = primal ? D : n, gram = primal ? 8 * (double)cells * D * D : 0;
+    bool primal = rp_ridge_primal_at(rows, width, folds->nouter);
+    double order = primal ? D : n;
     double task =
         8 * order * order + (order > SINGLE ? 4 * order * order : 0) + (primal ? 0 : 16 * n * D);
-    return gram + (double)threads * (task + 16 * (order + D) * P * K) +
-           8 * P * (6 * n + 2 * D * (double)(cells + 6));
+    return (double)threads * (task + 16 * (order + D) * P * K) +
+           8 * P * (6 * n + 2 * D * (double)(folds->ncells + 6));
 }
 
 /* ---- sharing the work ---- */

@@ -57,11 +57,13 @@ typedef struct rp_ridge {
 } rp_ridge;
 /* Whether the work is done from Gram matrices, which the cells then must have. */
 bool rp_ridge_primal(const rp_design *d);
+/* The same before there is a design: true also where it depends on how the folds turn out. */
+bool rp_ridge_primal_at(size_t rows, size_t width, size_t nouter);
 rp_status rp_ridge_run(rp_ridge *ridge, const rp_cells *cells, const rp_ridge_options *o,
                        rp_error *err);
 void rp_ridge_release(rp_ridge *ridge);
-/* Bytes it needs, the cells' Gram matrices included, with so many threads. */
-double rp_ridge_memory(size_t rows, size_t width, size_t labels, size_t cells, size_t npenalties,
-                       int threads);
+/* Bytes it needs beside the cells' Gram matrices, with so many threads. */
+double rp_ridge_memory(size_t rows, size_t width, size_t labels, const rp_folds *folds,
+                       size_t npenalties, int threads);
 
 #endif

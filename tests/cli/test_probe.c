@@ -107,19 +107,23 @@ static void assert_same(const char *a, const char *b)
 
 static void a_probe_that_was_killed_goes_on_and_writes_the_same_bytes(void **state)
 {
-    char *err;
+    static const char *const method[] = {" --method ridge", " --method lasso"};
     (void)state;
-    assert_int_equal(probe(NULL, "", "once", ""), 0);
-    assert_int_equal(probe(NULL, "", "killed",
-                           " & pid=$!; for i in $(seq 1000); do "
-                           "test -e $TMP/killed.tsv.parts/00002.safetensors && break; "
-                           "test -e $TMP/killed.tsv && break; sleep .005; done; "
-                           "kill -9 $pid; wait $pid; true"),
-                     0);
-    assert_int_equal(probe(&err, "", "killed", ""), 0);
-    assert_string_equal(err, "");
-    assert_same("once", "killed");
-    free(err);
+    for (size_t m = 0; m < 2; m++) {
+        char *err, after[512];
+        snprintf(after, sizeof after,
+                 "%s & pid=$!; for i in $(seq 1000); do "
+                 "test -e $TMP/killed.tsv.parts/00002.safetensors && break; "
+                 "test -e $TMP/killed.tsv && break; sleep .005; done; "
+                 "kill -9 $pid; wait $pid; true",
+                 method[m]);
+        assert_int_equal(probe(NULL, "rm -f $TMP/killed.*; ", "once", method[m]), 0);
+        assert_int_equal(probe(NULL, "", "killed", after), 0);
+        assert_int_equal(probe(&err, "", "killed", method[m]), 0);
+        assert_string_equal(err, "");
+        assert_same("once", "killed");
+        free(err);
+    }
 }
 
 static void an_interrupted_probe_ends_with_130_and_keeps_its_parts(void **state)
@@ -160,6 +164,11 @@ static void processes_share_the_layers_and_write_the_same_bytes(void **state)
     assert_int_equal(probe(NULL, "", "lasso", " --method lasso"), 0);
     assert_int_equal(probe(NULL, MPIRUN "-n 3 ", "lasso2", " --method lasso --ranks rows"), 0);
     assert_same("lasso", "lasso2");
+    /* Gram matrices for the tests alone. */
+    assert_int_equal(probe(NULL, "", "fixed", " --method lasso --penalty .1"), 0);
+    assert_int_equal(
+        probe(NULL, MPIRUN "-n 3 ", "fixed2", " --method lasso --penalty .1 --ranks rows"), 0);
+    assert_same("fixed", "fixed2");
     assert_int_equal(rp_test_command(NULL, NULL, "grep -q 'sound.*0.047619' $TMP/lasso.tsv"), 0);
     /* An error is told once, by the first process. */
     int code = rp_test_command(NULL, &err,

@@ -323,13 +323,13 @@ static void coefficients_are_those_of_the_ridge_on_all_rows(void **state)
     arrays_release(&a);
 }
 
-static void a_transfer_to_the_same_store_is_the_fit_itself(void **state)
+static void assert_transfer(const char *method)
 {
-    (void)state;
     arrays a;
     rp_job job;
     rp_error err;
     rp_probe_options o = options();
+    o.method = method, o.permutations = 19;
     o.transfer = "the same", o.transfer_features = o.features;
     o.select = "mslr.*,sim.*", o.predictions = keep(PREDICTIONS, rp_test_path("p.safetensors"));
     arrays_golden(&a);
@@ -345,20 +345,32 @@ static void a_transfer_to_the_same_store_is_the_fit_itself(void **state)
         size_t layer = (size_t)cell(t, i, "layer");
         size_t refit = find(t, feature, view, layer, "refit");
         size_t transfer = find(t, feature, view, layer, "transfer");
-        static const char *const same[] = {"r2", "r2_hi", "r2_within", "tau", "eta2", "n"};
-        for (size_t k = 0; k < 6; k++) {
+        static const char *const same[] = {"r2", "r2_hi",      "r2_within",    "tau",        "eta2",
+                                           "n",  "p_document", "p_query_maxt", "null_within"};
+        for (size_t k = 0; k < sizeof same / sizeof *same; k++) {
             double x = cell(t, i, same[k]), y = cell(t, refit, same[k]);
             assert_close(&x, &y, 1, 0, 0);
         }
         assert_string_equal(word(t, i, "status"), word(t, transfer, "status"));
         if (strcmp(word(t, i, "status"), "ok")) continue;
-        assert_true(cell(t, transfer, "r2") > cell(t, i, "r2")); /* it has seen these rows */
+        bool control = rp_label_is_control(feature);
+        assert_true(isnan(cell(t, refit, "p_query")) == control);
+        assert_true(isnan(cell(t, transfer, "p_query")));
+        /* It has seen these rows; a lasso without units is the mean, here and there. */
+        assert_true(cell(t, transfer, "r2") > cell(t, i, "r2") || cell(t, i, "units") == 0);
         double x = cell(t, i, "eta2"), y = cell(t, transfer, "eta2");
         assert_close(&y, &x, 1, 1e-7, 0);
     }
     rp_table_free(t);
     rp_job_release(&job);
     arrays_release(&a);
+}
+
+static void a_transfer_to_the_same_store_is_the_fit_itself(void **state)
+{
+    (void)state;
+    assert_transfer("ridge");
+    assert_transfer("lasso");
 }
 
 static void a_transfer_needs_the_same_views_and_labels(void **state)
