@@ -18,10 +18,10 @@ struct rp_store_writer {
     rp_claim claim;
     bool repair;
     rp_layout layout;
-    rp_store_row *row; /* [rows] names of the plan, numbers of the shards that are there */
-    json_t *manifest;  /* of the first start */
-    rp_part *part;     /* [shards] */
-    bool complete;
+    rp_store_row *row;  /* [rows] names of the plan, numbers of the shards that are there */
+    json_t *manifest;   /* of the first start */
+    rp_part *part;      /* [shards] */
+    bool complete, all; /* all: every shard is there */
 };
 
 void rp_store_writer_free(rp_store_writer *w)
@@ -66,8 +66,8 @@ static bool is_temporary(const char *name)
     return false;
 }
 
-/* Deletes left-over temporaries, which may be another process's at work where several write;
- * *others counts what else is there. */
+/* Deletes left-over temporaries; where several write they may be another's at work, until every
+ * shard is there. *others counts what else is there. */
 static rp_status sweep(const rp_store_writer *w, const char *path, size_t *others, rp_error *err)
 {
     DIR *d = opendir(path);
@@ -80,7 +80,8 @@ static rp_status sweep(const rp_store_writer *w, const char *path, size_t *other
         if (strcmp(e->d_name, RP_STORE_LOCK) == 0) continue;
         if (!is_temporary(e->d_name))
             ++*others;
-        else if (!w->claim.shared && unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
+        else if ((!w->claim.shared || w->all) && unlinkat(dirfd(d), e->d_name, 0) != 0 &&
+                 errno != ENOENT)
             status = rp_fail_errno(err, path);
     }
     closedir(d);
@@ -179,11 +180,14 @@ static rp_status adopt_complete(rp_store_writer *w, const rp_host *host, rp_erro
 {
     rp_store *store = NULL;
     bool sound = true;
-    rp_status status = sweep_views(w, err);
+    rp_status status;
 
+    w->all = true;
+    status = sweep_views(w, err);
     if (status == RP_OK && w->repair)
         status =
             rp_repair_begin(&sound, w->part, w->row, w->dir, &w->layout, w->manifest, host, err);
+    w->all = sound;
     if (status != RP_OK || !sound) return status;
     status = delete_parts(w, err);
     if (status == RP_OK) status = rp_store_open(&store, w->dir, err);
@@ -436,6 +440,7 @@ static rp_status save_manifest(rp_store_writer *w, const char *rows_path, const 
 static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
 {
     char path[RP_STORE_PATH];
+    size_t others;
     rp_loss *worst = rp_alloc(w->layout.nviews, sizeof *worst);
     rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_ROWS, err);
 
@@ -446,6 +451,9 @@ static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
         for (size_t v = 0; v < w->layout.nviews; v++)
             if (w->part[s].loss[v].error > worst[v].error) worst[v] = w->part[s].loss[v];
     }
+    w->all = status == RP_OK;
+    if (status == RP_OK && w->claim.shared) status = sweep(w, w->dir, &others, err);
+    if (status == RP_OK && w->claim.shared) status = sweep_views(w, err);
     if (status == RP_OK) status = write_rows(w, path, err);
     if (status == RP_OK) status = save_manifest(w, path, worst, err);
     if (status == RP_OK) status = delete_parts(w, err);
