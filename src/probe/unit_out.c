@@ -10,6 +10,7 @@ static const rp_result undefined = {
     .cv = NAN,
     .eta2 = NAN,
     .gain = {{NAN, NAN, NAN}, {NAN, NAN, NAN}, {NAN, NAN, NAN}, {NAN, NAN, NAN}},
+    .chance = {NAN, NAN},
     .bound = NAN,
     .q = NAN};
 

@@ -269,6 +269,8 @@ static void a_layer_is_tested_alike_whatever_the_method(void **state)
                 const double *want = &rp_job_tested(&job[0], 0, kind, u, p)->p;
                 bool control = rp_label_is_control(job[0].labels.name[p]);
                 assert_true(isnan(*want) == control);
+                for (size_t m = 0; m < 3; m++)
+                    assert_true(isnan(rp_job_result(&job[m], 0, u, p)->chance[kind]) == control);
                 assert_memory_equal(&rp_job_tested(&job[1], 0, kind, u, p)->p, want,
                                     sizeof(rp_tested));
                 if (control) continue;

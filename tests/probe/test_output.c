@@ -149,6 +149,9 @@ static void without_permutations_nothing_is_tested_and_controls_are_subtracted(v
     assert_true(cell(t, query, "r2") < 0); /* takes nothing away, and adds nothing */
     assert_true(isnan(cell(t, i, "selectivity_token")) && isnan(cell(t, i, "p_document")));
     assert_true(isnan(cell(t, i, "l1_ratio")));
+    /* no null, and not one of 0: whoever reads it would take what is above 0 for beyond chance */
+    for (size_t r = 0; r < rp_table_rows(t); r++)
+        assert_true(isnan(cell(t, r, "null_within")) && isnan(cell(t, r, "null_between")));
     rp_table_free(t);
     rp_job_release(&job);
     arrays_release(&a);
