@@ -130,7 +130,7 @@ static void a_second_process_is_told_who_writes(void **state)
     (void)state;
     char *err = NULL;
     int code = rp_test_command(NULL, &err,
-                               CAPTURE "two & pid=$!; kill -STOP $pid; for i in $(seq 500); do "
+                               CAPTURE "two & pid=$!; kill -STOP $pid; for i in $(seq 5000); do "
                                        "kill -CONT $pid; sleep .002; kill -STOP $pid; "
                                        "test -s $TMP/two/store.lock && break; done; " CAPTURE
                                        "two; code=$?; kill -CONT $pid; wait $pid; exit $code");
