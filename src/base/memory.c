@@ -21,6 +21,17 @@ void *rp_alloc(size_t n, size_t size)
     return memset(p, 0, bytes);
 }
 
+size_t rp_memory_available(void)
+{
+    size_t kib = SIZE_MAX >> 10;
+    char line[128];
+    FILE *f = fopen("/proc/meminfo", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %zu kB", &kib) == 1) break;
+    if (f) fclose(f);
+    return kib << 10;
+}
+
 rp_status rp_grow(void *array, size_t *cap, size_t need, size_t size, rp_error *err)
 {
     if (need <= *cap) return RP_OK;

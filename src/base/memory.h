@@ -9,6 +9,9 @@
 
 /* n * size bytes, zeroed, 64-byte aligned; NULL when it overflows or memory is refused. free(). */
 void *rp_alloc(size_t n, size_t size);
+/* Bytes that the machine can give without swapping, as the kernel estimates it; SIZE_MAX where it
+ * does not say. */
+size_t rp_memory_available(void);
 /* Grows *array (element `size`, capacity *cap) so that `need` elements fit; amortised doubling. */
 rp_status rp_grow(void *array, size_t *cap, size_t need, size_t size, rp_error *err);
 

@@ -10,33 +10,66 @@
 #include "solver/lasso_work.h"
 
 enum { FIRST = 40, ROUNDS = 100 };
+enum { WIDE = 1024 }; /* columns: one working set at a time has Grams of more */
 /* Error of a gradient by an f32 product, relative to |r| |z_j|: a column within this of violating
  * joins, so that f64 decides. */
 static const double BLUR = 2e-6;
 
-rp_status rp_lasso_rows_init(rp_lasso_rows *rows, const rp_design *d, const rp_set *set,
-                             size_t nsets, rp_error *err)
+/* The parts' Grams: sums of neighbouring cells'. */
+static rp_status sum_grams(rp_lasso_rows *rows, const rp_cells *cells, const size_t *part,
+                           rp_error *err)
 {
-    size_t parts = d->folds->ncells, n = 0;
-    size_t *first = rp_alloc(parts + 1, sizeof *first), *row = rp_alloc(d->n, sizeof *row);
-    unsigned char *use = rp_alloc(nsets, parts);
-    *rows = (rp_lasso_rows){nsets, parts, set, use, first, row};
-    if (!first || !row || !use) {
-        rp_lasso_rows_release(rows);
-        return rp_fail_memory(err, d->n * sizeof *row + nsets * parts);
-    }
-    for (size_t k = 0; k < parts; k++) {
-        const rp_cell *cell = &d->folds->cell[k];
-        for (size_t i = cell->first; i < cell->end && cell->outer >= 0; i++) row[n++] = i;
-        first[k + 1] = n;
-        for (size_t s = 0; s < nsets; s++)
-            use[s * parts + k] = rp_cell_trains(cell, set[s].outer, set[s].inner);
-    }
+    size_t D = cells->d->width;
+    rows->gram = rp_alloc(rows->parts, sizeof *rows->gram);
+    for (size_t k = 0; k < rows->parts && rows->gram; k++)
+        if (!(rows->gram[k] = rp_alloc(D, D * sizeof(double))))
+            return rp_fail_memory(err, rows->parts * D * D * sizeof(double));
+    if (!rows->gram) return rp_fail_memory(err, rows->parts * sizeof *rows->gram);
+#pragma omp parallel for schedule(dynamic, 16)
+    for (long j = 0; j < (long)D; j++)
+        for (size_t c = 0; c < cells->d->folds->ncells; c++) {
+            const double *from = cells->cell[c].gram + (size_t)j * D;
+            double *to = rows->gram[part[c]] + (size_t)j * D;
+            for (size_t i = (size_t)j; i < D && cells->d->folds->cell[c].outer >= 0; i++)
+                to[i] += from[i];
+        }
     return RP_OK;
+}
+
+rp_status rp_lasso_rows_init(rp_lasso_rows *rows, const rp_design *d, const rp_cells *cells,
+                             const rp_set *set, size_t nsets, rp_error *err)
+{
+    const rp_cell *cell = d->folds->cell;
+    size_t ncells = d->folds->ncells, n = 0, parts = 0, *part = rp_alloc(ncells, sizeof *part);
+    size_t *first = rp_alloc(ncells + 1, sizeof *first), *row = rp_alloc(d->n, sizeof *row);
+    unsigned char *use = rp_alloc(nsets, ncells);
+    bool inner = false;
+    *rows = (rp_lasso_rows){nsets, 0, set, use, first, row, NULL};
+    for (size_t s = 0; s < nsets; s++) inner |= set[s].inner >= 0;
+    if (!part || !first || !row || !use) {
+        free(part), rp_lasso_rows_release(rows);
+        return rp_fail_memory(err, d->n * sizeof *row + nsets * ncells);
+    }
+    for (size_t k = 0; k < ncells; k++) {
+        if (!k || inner || cell[k].outer != cell[k - 1].outer) parts++;
+        part[k] = parts - 1;
+        for (size_t i = cell[k].first; i < cell[k].end && cell[k].outer >= 0; i++) row[n++] = i;
+        first[parts] = n;
+    }
+    for (size_t s = 0; s < nsets; s++)
+        for (size_t k = 0; k < ncells; k++)
+            use[s * parts + part[k]] = rp_cell_trains(&cell[k], set[s].outer, set[s].inner);
+    rows->parts = parts;
+    rp_status status = cells ? sum_grams(rows, cells, part, err) : RP_OK;
+    if (status) rp_lasso_rows_release(rows);
+    free(part);
+    return status;
 }
 
 void rp_lasso_rows_release(rp_lasso_rows *rows)
 {
+    for (size_t k = 0; rows->gram && k < rows->parts; k++) free(rows->gram[k]);
+    free(rows->gram);
     free((void *)rows->use), free((void *)rows->first), free((void *)rows->row);
     *rows = (rp_lasso_rows){0};
 }
@@ -271,6 +304,17 @@ static rp_status check(rp_lasso_work *work, const batch *run, rp_error *err)
     return status;
 }
 
+static rp_status solve(rp_lasso_work *work, const batch *run, rp_error *err)
+{
+    rp_lasso_desk *desk = &run->desk[omp_get_thread_num()];
+    rp_status status;
+    if (run->rows->gram || work->n <= WIDE)
+        return rp_lasso_work_solve(work, desk, run->x, run->rows, err);
+#pragma omp critical(rp_lasso_wide)
+    status = rp_lasso_work_solve(work, desk, run->x, run->rows, err);
+    return status;
+}
+
 enum { BEGIN, SOLVE, DOUBT, SETTLE, CHECK };
 
 /* What happens to every label between two products. */
@@ -287,9 +331,7 @@ static rp_status each_label(batch *run, int what, rp_error *err)
         if (what == DOUBT) doubt(work, run);
         if (what == SETTLE) s = settle(work, run, &error);
         if (what == CHECK) s = check(work, run, &error);
-        if (what == SOLVE)
-            s = rp_lasso_work_solve(work, &run->desk[omp_get_thread_num()], run->x, run->rows,
-                                    &error);
+        if (what == SOLVE) s = solve(work, run, &error);
         if (!s) continue;
 #pragma omp critical(rp_lasso_failed)
         if (!status) status = rp_fail(err, s, "%s", error.text);

@@ -25,11 +25,14 @@ typedef struct rp_lasso_rows {
     const unsigned char *use; /* [nsets, parts] 0 or 1 */
     const size_t *first;      /* [parts + 1] */
     const size_t *row;        /* [first[parts]] rows of the design, part by part */
+    double **gram; /* [parts] [D, D] sums of u u' (lower); NULL: made from rows, where needed */
 } rp_lasso_rows;
 
-/* The partition by the design's cells. What set points to is borrowed. */
-rp_status rp_lasso_rows_init(rp_lasso_rows *rows, const rp_design *d, const rp_set *set,
-                             size_t nsets, rp_error *err);
+/* The partition by the design's cells; by outer folds alone where no set leaves an inner one out.
+ * cells (may be NULL): their Gram matrices, which must be there, are summed up for the parts. What
+ * set points to is borrowed. */
+rp_status rp_lasso_rows_init(rp_lasso_rows *rows, const rp_design *d, const rp_cells *cells,
+                             const rp_set *set, size_t nsets, rp_error *err);
 void rp_lasso_rows_release(rp_lasso_rows *rows);
 
 typedef struct rp_lasso_problem {

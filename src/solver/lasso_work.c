@@ -8,6 +8,7 @@
 #include "base/memory.h"
 
 enum { PASSES = 8 };
+enum { KEPT = 384 }; /* Grams of wider working sets are made anew every time, not kept */
 static const double EXACT = 1e-10; /* violation from the rows that is left, relative to a rho */
 
 void rp_lasso_desk_release(rp_lasso_desk *k)
@@ -48,9 +49,14 @@ rp_status rp_lasso_work_join(rp_lasso_work *work, size_t j, rp_error *err)
 static rp_status make_room(rp_lasso_work *work, size_t parts, rp_error *err)
 {
     if (work->n <= work->cap) return RP_OK;
-    size_t cap = work->n + work->n / 4, old = work->cap;
-    double *gram = malloc(parts * cap * cap * sizeof *gram); /* large, and filled at once */
-    if (!gram) return rp_fail_memory(err, parts * cap * cap * sizeof *gram);
+    size_t cap = work->n, old = work->cap, bytes = parts * cap * cap * sizeof *work->gram;
+    if (bytes > rp_memory_available()) /* before the kernel chooses whom to kill */
+        return rp_fail(err, RP_ENOMEM,
+                       "a lasso with a working set of %zu columns needs %zu MiB for their Gram "
+                       "matrices; a larger penalty or fewer folds need less",
+                       cap, bytes >> 20);
+    double *gram = malloc(bytes); /* large, and filled at once */
+    if (!gram) return rp_fail_memory(err, bytes);
     for (size_t k = 0; k < parts; k++)
         for (size_t j = 0; j < work->old; j++)
             memcpy(gram + (k * cap + j) * cap, work->gram + (k * old + j) * old,
@@ -79,14 +85,12 @@ static rp_status extend(rp_lasso_work *work, const double *z, const rp_lasso_row
     return RP_OK;
 }
 
-/* A of a training set: the mean of z z' over the working set. */
-static rp_status correlations(rp_active *act, const rp_lasso_work *work, const rp_set *set,
-                              const unsigned char *use, size_t parts, rp_error *err)
+/* A of a training set, the mean of z z' over the working set, from the Grams of working sets. */
+static void from_working_set(rp_active *act, const rp_lasso_work *work, const rp_set *set,
+                             const unsigned char *use, size_t parts)
 {
     size_t W = work->n, cap = work->cap;
-    rp_active_clear(act);
-    rp_status status = rp_active_resize(act, W, err);
-    for (size_t j = 0; j < W && !status; j++) {
+    for (size_t j = 0; j < W; j++) {
         double *a = act->a + j * act->cap, m = (double)set->m;
         double mu = set->mu[work->col[j]], inv = set->inv[work->col[j]];
         memset(a, 0, W * sizeof *a);
@@ -95,7 +99,47 @@ static rp_status correlations(rp_active *act, const rp_lasso_work *work, const r
         for (size_t i = 0; i < W; i++)
             a[i] = (a[i] / m - mu * set->mu[work->col[i]]) * inv * set->inv[work->col[i]];
     }
-    return status;
+}
+
+/* And from those of all columns, their lower triangles from top to bottom. */
+static void from_all(rp_active *act, const rp_lasso_work *work, const rp_set *set,
+                     const rp_lasso_rows *rows, const unsigned char *use, const size_t *order,
+                     size_t D)
+{
+    double m = (double)set->m;
+    for (size_t h = 0; h < work->n; h++) {
+        size_t j = order[h], top = work->col[j];
+        double *a = act->a + j * act->cap, mu = set->mu[top], inv = set->inv[top];
+        for (size_t l = h; l < work->n; l++) a[order[l]] = 0;
+        for (size_t k = 0; k < rows->parts; k++) {
+            const double *g = rows->gram[k] + top * D;
+            for (size_t l = h; l < work->n && use[k]; l++) a[order[l]] += g[work->col[order[l]]];
+        }
+        for (size_t l = h; l < work->n; l++) {
+            size_t i = order[l], c = work->col[i];
+            a[i] = act->a[i * act->cap + j] = (a[i] / m - mu * set->mu[c]) * inv * set->inv[c];
+        }
+    }
+}
+
+static rp_status correlations(rp_active *act, const rp_lasso_work *work, const rp_set *set,
+                              const rp_lasso_rows *rows, const unsigned char *use, size_t D,
+                              rp_error *err)
+{
+    rp_active_clear(act);
+    rp_status status = rp_active_resize(act, work->n, err);
+    if (status) return status;
+    if (!rows->gram) {
+        from_working_set(act, work, set, use, rows->parts);
+        return RP_OK;
+    }
+    size_t n = 0, *order = rp_alloc(work->n, sizeof *order);
+    if (!order) return rp_fail_memory(err, work->n * sizeof *order);
+    for (size_t j = 0; j < D; j++)
+        if (work->at[j] >= 0) order[n++] = (size_t)work->at[j];
+    from_all(act, work, set, rows, use, order, D);
+    free(order);
+    return RP_OK;
 }
 
 /* ---- from the rows ---- */
@@ -172,7 +216,7 @@ static rp_status minimise(rp_lasso_work *work, rp_lasso_desk *k, rp_lasso_state 
 {
     size_t W = work->n;
     const unsigned char *use = rows->use + s->p->set * rows->parts;
-    rp_status status = correlations(&k->active, work, s->set, use, rows->parts, err);
+    rp_status status = correlations(&k->active, work, s->set, rows, use, D, err);
     if (status) return status;
     k->active.pivot = 1e-9;
     k->active.stale = true;
@@ -247,11 +291,12 @@ rp_status rp_lasso_work_solve(rp_lasso_work *work, rp_lasso_desk *k, const rp_pa
     rp_status status = n ? set_table(k, N, W, n, err) : RP_OK;
     if (n && !status) {
         for (size_t j = 0; j < W; j++) rp_panel_get(k->z + j * N, x, work->col[j], rows->row, N);
-        status = extend(work, k->z, rows, err);
+        if (!rows->gram) status = extend(work, k->z, rows, err);
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < W; j++)
                 k->c[i * W + j] = open[i]->set->c[work->label * x->d->width + work->col[j]];
         if (!status) status = passes(work, k, open, n, x, rows, err);
+        if (W > KEPT) free(work->gram), work->gram = NULL, work->old = work->cap = 0;
     }
     free(open);
     return status;

@@ -151,7 +151,7 @@ static rp_status find_penalties(job *k, double q, rp_error *err)
     rp_lasso_rows rows;
     double *low = rp_alloc(P, 8), *high = rp_alloc(P, 8), *most = rp_alloc(P, 8);
     rp_status status = low && high && most ? RP_OK : rp_fail_memory(err, P * 24);
-    if (!status) status = rp_lasso_rows_init(&rows, k->d, &k->all, 1, err);
+    if (!status) status = rp_lasso_rows_init(&rows, k->d, NULL, &k->all, 1, err);
     if (status) {
         free(low), free(high), free(most);
         return status;
@@ -185,7 +185,7 @@ static rp_status pair_rows(rp_lasso_rows *rows, const job *k, const rp_set *set,
 {
     static const unsigned char use[4] = {1, 0, 0, 1};
     size_t *first = rp_alloc(3, sizeof *first), *row = rp_alloc(k->n, sizeof *row);
-    *rows = (rp_lasso_rows){2, 2, set, use, first, row};
+    *rows = (rp_lasso_rows){2, 2, set, use, first, row, NULL};
     if (!first || !row) return rp_fail_memory(err, k->n * sizeof *row);
     for (int h = 0; h < 2; h++) {
         first[h + 1] = first[h];

@@ -84,7 +84,7 @@ static inline void problem_solve(problem *p, rp_lasso_problem *lasso, const rp_s
 {
     rp_error err;
     rp_lasso_rows rows;
-    assert_ok(rp_lasso_rows_init(&rows, &p->d, set, 1, &err), &err);
+    assert_ok(rp_lasso_rows_init(&rows, &p->d, NULL, set, 1, &err), &err);
     for (size_t k = 0; k < p->labels; k++) {
         rp_lasso_problem_release(&lasso[k]);
         lasso[k] = (rp_lasso_problem){.label = k, .penalty = a};

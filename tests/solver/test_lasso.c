@@ -268,6 +268,45 @@ static void the_order_of_rows_and_columns_does_not_matter(void **state)
     problem_release(&p), problem_release(&q);
 }
 
+/* So dense that Grams of working sets are not kept; from the cells' Grams it is the same minimum.
+ */
+static void working_sets_as_wide_as_x_end_at_the_same_minimum(void **state)
+{
+    (void)state;
+    problem p;
+    rp_set set[2];
+    rp_rng rng;
+    rp_error err;
+    rp_lasso_problem l[2][2] = {{{0}}};
+    rp_rng_init(&rng, 8, 0);
+    problem_alloc(&p, 1600, 1060, 1);
+    for (size_t i = 0; i < p.n * p.width; i++) p.x[i] = (float)rp_rng_normal(&rng);
+    for (size_t i = 0; i < p.n; i++) p.y[i] = rp_rng_normal(&rng);
+    problem_ready(&p, 4, 2, true);
+    for (int s = 0; s < 2; s++) assert_ok(rp_set_init(&set[s], &p.cells, s - 1, -1, &err), &err);
+    for (int grams = 0; grams < 2; grams++) {
+        rp_lasso_rows rows;
+        assert_ok(rp_lasso_rows_init(&rows, &p.d, grams ? &p.cells : NULL, set, 2, &err), &err);
+        assert_int_equal(rows.parts, 4);
+        for (size_t s = 0; s < 2; s++)
+            l[grams][s] = (rp_lasso_problem){.set = s, .penalty = s ? 1e-4 : 1e-6};
+        assert_ok(rp_lasso_solve(l[grams], 2, &p.panel, &rows, 1, NULL, &err), &err);
+        rp_lasso_rows_release(&rows);
+    }
+    assert_true(l[0][0].units > 1024);
+    for (size_t s = 0; s < 2; s++) {
+        const rp_lasso_problem *a = &l[0][s], *b = &l[1][s];
+        assert_true(a->gap <= RP_LASSO_TARGET && b->gap <= RP_LASSO_TARGET);
+        assert_int_equal(a->units, b->units);
+        assert_memory_equal(a->unit, b->unit, a->units * sizeof *a->unit);
+        assert_close(a->w, b->w, a->units, 1e-7, 1e-9);
+        assert_true(problem_violation(&p, a, &set[s], 1, NULL) < 1e-9);
+        rp_lasso_problem_release(&l[0][s]), rp_lasso_problem_release(&l[1][s]);
+        rp_set_release(&set[s]);
+    }
+    problem_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_planted_support_is_found_among_noise),
         cmocka_unit_test(rows_that_are_masked_count_as_little_as_rows_that_are_not_there),
         cmocka_unit_test(the_order_of_rows_and_columns_does_not_matter),
+        cmocka_unit_test(working_sets_as_wide_as_x_end_at_the_same_minimum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
