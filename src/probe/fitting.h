@@ -22,7 +22,7 @@ rp_status rp_fitting_lasso(rp_fitting *k, rp_error *err);
 /* The permutation tests: to be made while ridge runs (rp_ridge_options.after) and kept afterwards,
  * or by themselves. */
 rp_status rp_fitting_null_new(rp_null **null, const rp_fitting *k, rp_error *err);
-void rp_fitting_null_keep(rp_fitting *k, const rp_null *null);
+rp_status rp_fitting_null_keep(rp_fitting *k, const rp_null *null, rp_error *err);
 rp_status rp_fitting_null_alone(rp_fitting *k, rp_error *err);
 /* f [P, n] <- held-out predictions of the same labels from another x, by the plan's method. */
 rp_status rp_fitting_predict(double *f, const rp_fitting *k, const rp_matrix *x, rp_error *err);

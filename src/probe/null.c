@@ -453,12 +453,14 @@ static bool mixed(const rp_orbit *o, size_t b)
     return false;
 }
 
-bool rp_null_statistic(double *t, double *upper, const rp_null *s, int kind, size_t p)
+rp_status rp_null_statistic(double *t, double *upper, const rp_null *s, int kind, size_t p,
+                            rp_error *err)
 {
     size_t at = 0, B = s->ndraws, nouter = s->cells->d->folds->nouter, pure = 0;
     while (at < s->T && s->label[at] != p) at++;
-    double *sum = at < s->T ? rp_alloc(4 * B, sizeof *sum) : NULL;
-    if (!sum) return false;
+    if (at == s->T) return RP_OK;
+    double *sum = rp_alloc(4 * B, sizeof *sum);
+    if (!sum) return rp_fail_memory(err, 4 * B * sizeof *sum);
     double *one = sum + 3 * B;
     for (size_t k = 0; k < s->npenalties; k++) {
         memset(sum, 0, 3 * B * sizeof *sum);
@@ -474,5 +476,5 @@ bool rp_null_statistic(double *t, double *upper, const rp_null *s, int kind, siz
         if (!mixed(&s->orbit[kind], b) && isfinite(t[b])) one[pure++] = t[b];
     *upper = pure ? rp_quantile(one, pure, .975) : NAN;
     free(sum);
-    return true;
+    return RP_OK;
 }

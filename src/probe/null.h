@@ -31,9 +31,10 @@ rp_status rp_null_outer(void *arg, const rp_ridge_outer *outer, rp_error *err);
 /* After the last outer fold: a team's parts become everybody's. */
 rp_status rp_null_gather(rp_null *null, rp_error *err);
 /* t [draws + 1] <- the statistics of label p, draw 0 the observed: within queries for kind 0
- * (labels rearranged within queries), of query means for kind 1 (whole queries). False: not tested.
- */
-bool rp_null_statistic(double *t, double *upper, const rp_null *null, int kind, size_t p);
+ * (labels rearranged within queries), of query means for kind 1 (whole queries); *upper <- the
+ * 97.5 % quantile of the draws. Both stay as they are where p is not tested. */
+rp_status rp_null_statistic(double *t, double *upper, const rp_null *null, int kind, size_t p,
+                            rp_error *err);
 void rp_null_free(rp_null *null);
 /* Bytes beside ridge's own, at most. */
 double rp_null_memory(size_t rows, size_t width, size_t labels, size_t draws, size_t nouter,

@@ -25,13 +25,16 @@ rp_status rp_fitting_null_new(rp_null **null, const rp_fitting *k, rp_error *err
     return status;
 }
 
-void rp_fitting_null_keep(rp_fitting *k, const rp_null *null)
+rp_status rp_fitting_null_keep(rp_fitting *k, const rp_null *null, rp_error *err)
 {
+    rp_status status = RP_OK;
     for (size_t p = 0; p < k->d.labels; p++)
-        for (int kind = 0; kind < RP_NULLS && !k->oc.bad[p]; kind++) {
-            double *t = k->out->null[kind] + k->group->label[p] * k->out->draws;
-            rp_null_statistic(t, &k->out->result[k->group->label[p]].chance[kind], null, kind, p);
+        for (int kind = 0; kind < RP_NULLS && !k->oc.bad[p] && !status; kind++) {
+            size_t label = k->group->label[p];
+            status = rp_null_statistic(k->out->null[kind] + label * k->out->draws,
+                                       &k->out->result[label].chance[kind], null, kind, p, err);
         }
+    return status;
 }
 
 /* What is tested - whether labels are exchangeable, given x - has nothing to do with the method,
@@ -50,7 +53,7 @@ rp_status rp_fitting_null_alone(rp_fitting *k, rp_error *err)
     o.arg = null;
     if (!status) status = rp_ridge_run(&ridge, &k->cells, &o, err);
     if (!status) status = rp_null_gather(null, err);
-    if (!status) rp_fitting_null_keep(k, null);
+    if (!status) status = rp_fitting_null_keep(k, null, err);
     rp_ridge_release(&ridge);
     rp_null_free(null);
     return status;

@@ -49,7 +49,7 @@ rp_status rp_fitting_ridge(rp_fitting *k, rp_error *err)
     if (!status && null) status = rp_null_gather(null, err);
     if (!status) {
         take_ridge(k, &ridge);
-        if (null) rp_fitting_null_keep(k, null);
+        if (null) status = rp_fitting_null_keep(k, null, err);
     }
     rp_ridge_release(&ridge);
     rp_null_free(null);
