@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/io.h"
-#include "base/number.h"
-#include "base/table.h"
+#include "store/rowfile.h"
 
 /* A file that store.json lists; false, and told: it is not as it was written. */
 static bool holds(rp_store_file *file, const json_t *object, const char *path, const char *manifest,
@@ -25,27 +24,19 @@ static bool holds(rp_store_file *file, const json_t *object, const char *path, c
 /* The numbers of all rows, from a sound rows.tsv. */
 static rp_status read_rows(rp_store_row *row, size_t rows, const char *path, rp_error *err)
 {
-    static const char *const names[] = {"tokens", "query_tokens", "document_tokens", "score",
-                                        "token_control"};
-    size_t column[5];
-    rp_table *t = NULL;
-    rp_status status = rp_table_read(&t, path, err);
-    for (size_t c = 0; !status && c < 5; c++)
-        status = rp_table_require(t, names[c], &column[c], err);
-    if (!status && rp_table_rows(t) != rows)
-        status =
-            rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path, rp_table_rows(t), rows);
+    rp_arena *names = rp_arena_new();
+    rp_store_row *found = NULL;
+    size_t n = 0;
+    rp_status status = names ? rp_rowfile_read(&found, &n, names, path, err)
+                             : rp_fail_memory(err, rows * sizeof *row);
+    if (!status && n != rows)
+        status = rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path, n, rows);
     for (size_t r = 0; !status && r < rows; r++) {
-        size_t *counts[] = {&row[r].tokens, &row[r].query_tokens, &row[r].document_tokens};
-        double *reals[] = {&row[r].score, &row[r].token_control};
-        for (size_t c = 0; c < 3; c++)
-            if (!rp_number_size(rp_table_cell(t, r, column[c]), counts[c]))
-                status = rp_fail(err, RP_EFORMAT, "'%s' line %zu: %s is not a number: '%s'", path,
-                                 rp_table_line(t, r), names[c], rp_table_cell(t, r, column[c]));
-        for (size_t c = 0; c < 2 && !status; c++)
-            status = rp_table_number(t, r, column[3 + c], reals[c], err);
+        found[r].qid = row[r].qid, found[r].docid = row[r].docid;
+        row[r] = found[r];
     }
-    rp_table_free(t);
+    free(found);
+    rp_arena_free(names);
     return status;
 }
 

@@ -1,13 +1,11 @@
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/number.h"
-#include "base/table.h"
 #include "store/manifest.h"
+#include "store/rowfile.h"
 #include "store/shardfile.h"
 
 /* A shard's file of a view. It is compared with its checksum and mapped when it is first read, and
@@ -121,98 +119,23 @@ static rp_status check_files(const rp_store *store, rp_error *err)
     return RP_OK;
 }
 
-/* A count in a column that older stores lack (SIZE_MAX). */
-static rp_status read_count(size_t *count, const rp_table *t, size_t r, size_t column,
-                            rp_error *err)
-{
-    *count = 0;
-    if (column == SIZE_MAX || rp_number_size(rp_table_cell(t, r, column), count)) return RP_OK;
-    return rp_fail(err, RP_EFORMAT, "'%s' line %zu: %s is not a number: '%s'", rp_table_path(t),
-                   rp_table_line(t, r), rp_table_name(t, column), rp_table_cell(t, r, column));
-}
-
-enum {
-    ROW,
-    QID,
-    DOCID,
-    TOKENS,
-    SCORE,
-    NEEDED,
-    QUERY_TOKENS = NEEDED,
-    DOCUMENT_TOKENS,
-    TOKEN_CONTROL,
-    COLUMNS
-};
-
-/* The rows of a query follow each other, and share its name. */
-static rp_status read_names(rp_store *store, size_t r, const char *qid, const char *docid,
-                            rp_error *err)
-{
-    rp_store_row *row = &store->row[r];
-
-    row->qid =
-        r && strcmp(row[-1].qid, qid) == 0 ? row[-1].qid : rp_arena_strdup(store->names, qid);
-    row->docid = rp_arena_strdup(store->names, docid);
-    return row->qid && row->docid ? RP_OK : rp_fail_memory(err, strlen(qid) + strlen(docid));
-}
-
-static rp_status read_row(rp_store *store, const rp_table *t, size_t r,
-                          const size_t column[COLUMNS], rp_error *err)
-{
-    const char *path = rp_table_path(t);
-    rp_store_row *row = &store->row[r];
-    size_t number;
-    rp_status status;
-
-    if (!rp_number_size(rp_table_cell(t, r, column[ROW]), &number) || number != r)
-        return rp_fail(err, RP_EFORMAT, "'%s' line %zu: row is '%s', not %zu", path,
-                       rp_table_line(t, r), rp_table_cell(t, r, column[ROW]), r);
-    row->token_control = NAN;
-    status = read_names(store, r, rp_table_cell(t, r, column[QID]),
-                        rp_table_cell(t, r, column[DOCID]), err);
-    if (status == RP_OK) status = read_count(&row->tokens, t, r, column[TOKENS], err);
-    if (status == RP_OK) status = rp_table_number(t, r, column[SCORE], &row->score, err);
-    if (status == RP_OK) status = read_count(&row->query_tokens, t, r, column[QUERY_TOKENS], err);
-    if (status == RP_OK)
-        status = read_count(&row->document_tokens, t, r, column[DOCUMENT_TOKENS], err);
-    if (status == RP_OK && column[TOKEN_CONTROL] != SIZE_MAX)
-        status = rp_table_number(t, r, column[TOKEN_CONTROL], &row->token_control, err);
-    return status;
-}
-
 static rp_status read_rows(rp_store *store, const json_t *manifest, const char *manifest_path,
                            rp_error *err)
 {
-    static const char *const names[COLUMNS] = {
-        "row",   "qid",          "docid",           "tokens",
-        "score", "query_tokens", "document_tokens", "token_control"};
     char path[RP_STORE_PATH];
     rp_store_file file;
-    rp_table *t = NULL;
-    size_t column[COLUMNS];
+    size_t rows = 0;
     rp_status status =
         file_from_json(&file, json_object_get(manifest, "rows_file"), manifest_path, err);
 
     if (status == RP_OK) status = rp_path_join(path, sizeof path, store->dir, RP_STORE_ROWS, err);
     if (status == RP_OK) status = rp_store_file_verify(&file, path, err);
-    if (status == RP_OK) status = rp_table_read(&t, path, err);
-    for (size_t c = 0; status == RP_OK && c < NEEDED; c++)
-        status = rp_table_require(t, names[c], &column[c], err);
-    if (status != RP_OK) goto done;
-    for (size_t c = NEEDED; c < COLUMNS; c++) column[c] = rp_table_find(t, names[c]);
-    if (rp_table_rows(t) != store->layout.rows) {
-        status = rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path, rp_table_rows(t),
-                         store->layout.rows);
-        goto done;
-    }
-    store->names = rp_arena_new();
-    store->row = rp_alloc(store->layout.rows, sizeof *store->row);
-    if (!store->names || !store->row)
-        status = rp_fail_memory(err, store->layout.rows * sizeof *store->row);
-    for (size_t r = 0; status == RP_OK && r < store->layout.rows; r++)
-        status = read_row(store, t, r, column, err);
-done:
-    rp_table_free(t);
+    if (status == RP_OK && !(store->names = rp_arena_new()))
+        status = rp_fail_memory(err, sizeof *store);
+    if (status == RP_OK) status = rp_rowfile_read(&store->row, &rows, store->names, path, err);
+    if (status == RP_OK && rows != store->layout.rows)
+        status =
+            rp_fail(err, RP_EFORMAT, "'%s' has %zu rows, not %zu", path, rows, store->layout.rows);
     return status;
 }
 

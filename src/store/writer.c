@@ -11,6 +11,7 @@
 #include "store/manifest.h"
 #include "store/part.h"
 #include "store/repair.h"
+#include "store/rowfile.h"
 #include "store/shardfile.h"
 
 struct rp_store_writer {
@@ -355,32 +356,6 @@ rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_s
 
 /* ---- finishing ---- */
 
-static rp_status write_rows(const rp_store_writer *w, const char *path, rp_error *err)
-{
-    const char *command = json_string_value(json_object_get(w->manifest, "command"));
-    rp_provenance provenance = {.host = &(rp_host){.command = command}};
-    rp_out out = {0};
-    rp_status status = rp_out_open(&out, path, err);
-
-    if (status == RP_OK) status = rp_provenance_write(out.file, &provenance, err);
-    if (status == RP_OK)
-        fputs("row\tqid\tdocid\ttokens\tscore\tquery_tokens\tdocument_tokens\ttoken_control\n",
-              out.file);
-    for (size_t r = 0; status == RP_OK && r < w->layout.rows; r++) {
-        const rp_store_row *row = &w->row[r];
-        fprintf(out.file, "%zu\t%s\t%s\t%zu\t", r, row->qid, row->docid, row->tokens);
-        if (w->layout.score)
-            fprintf(out.file, "%.9g", row->score);
-        else
-            fputs("nan", out.file);
-        fprintf(out.file, "\t%zu\t%zu\t%.9g\n", row->query_tokens, row->document_tokens,
-                row->token_control);
-    }
-    if (status == RP_OK) status = rp_out_commit(&out, err);
-    rp_out_release(&out);
-    return status;
-}
-
 static json_t *shard_to_json(const rp_store_writer *w, size_t shard)
 {
     json_t *files = json_array();
@@ -439,6 +414,7 @@ static rp_status save_manifest(rp_store_writer *w, const char *rows_path, const 
 
 static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
 {
+    const char *command = json_string_value(json_object_get(w->manifest, "command"));
     char path[RP_STORE_PATH];
     size_t others;
     rp_loss *worst = rp_alloc(w->layout.nviews, sizeof *worst);
@@ -454,7 +430,8 @@ static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
     w->all = status == RP_OK;
     if (status == RP_OK && w->claim.shared) status = sweep(w, w->dir, &others, err);
     if (status == RP_OK && w->claim.shared) status = sweep_views(w, err);
-    if (status == RP_OK) status = write_rows(w, path, err);
+    if (status == RP_OK)
+        status = rp_rowfile_write(path, w->row, w->layout.rows, w->layout.score, command, err);
     if (status == RP_OK) status = save_manifest(w, path, worst, err);
     if (status == RP_OK) status = delete_parts(w, err);
     if (status == RP_OK) w->complete = true;
