@@ -56,6 +56,8 @@ static int run(int argc, char **argv)
          NULL},
         {"dtype", 0, RP_OPT_STRING, &o.dtype, "NAME",
          "how activations are kept; the error of the worst column is told", "f32|f16|bf16|i8"},
+        {"append", 0, RP_OPT_FLAG, &o.append, NULL,
+         "add to a complete store what it lacks of the run's pairs and of the views", NULL},
         {"repair", 0, RP_OPT_FLAG, &o.repair, NULL,
          "check a complete store, and compute again what is altered or missing", NULL},
         {"shard", 0, RP_OPT_STRING, &shard, "I/N",

@@ -195,6 +195,9 @@ typedef struct rp_capture_options {
      * nobody is at. */
     size_t shard, shards;
     bool repair; /* a complete store is checked, and what is altered computed again */
+    /* Pairs of the run and views that a complete store does not have are added to it, behind what
+     * it has; all else must be as it was made. */
+    bool append;
     /* The documents of a query share the computation of what their sequences begin with; without
      * that the results are the same to the last bit. */
     bool no_share;

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/comm.h"
-#include "run/drive.h"
+#include "run/listing.h"
 #include "store/writer.h"
 
 /* Everything a capture holds while it runs. */
@@ -11,10 +11,7 @@ typedef struct capture {
     const rp_capture_options *options;
     const rp_host *host;
     rp_workload work;
-    rp_view *view;        /* [nviews] */
-    rp_store_view *shape; /* [nviews] */
-    size_t nviews;
-    rp_store_row *row; /* [pairs] */
+    rp_listing list;
     rp_store_writer *writer;
     float **x;                 /* [nviews] [layers, shard rows, width] */
     float *scores;             /* [shard rows], NULL without a head */
@@ -37,56 +34,26 @@ void rp_capture_options_init(rp_capture_options *o)
 
 static void capture_release(capture *c)
 {
-    for (size_t v = 0; c->x && v < c->nviews; v++) free(c->x[v]);
+    for (size_t v = 0; c->x && v < c->list.nviews; v++) free(c->x[v]);
     free(c->x);
     free(c->scores);
     rp_store_writer_free(c->writer);
-    free(c->row);
-    free(c->shape);
-    free(c->view);
+    rp_listing_release(&c->list);
     rp_workload_release(&c->work);
-}
-
-static rp_status parse_views(capture *c, rp_error *err)
-{
-    size_t n = c->options->nviews;
-    rp_status status = RP_OK;
-
-    if (n == 0) return rp_fail(err, RP_EARG, "no view is asked for");
-    c->view = rp_alloc(n, sizeof *c->view);
-    c->shape = rp_alloc(n, sizeof *c->shape);
-    if (!c->view || !c->shape) return rp_fail_memory(err, n * sizeof *c->view);
-    c->nviews = n;
-    for (size_t v = 0; status == RP_OK && v < n; v++) {
-        const rp_view *view = &c->view[v];
-        status = rp_view_parse(&c->view[v], c->options->views[v], c->work.model, err);
-        c->shape[v] = (rp_store_view){view->name, view->width, view->layer_first, view->layer_last};
-    }
-    return status;
-}
-
-static rp_status list_rows(capture *c, rp_error *err)
-{
-    const rp_pairs *pairs = &c->work.pairs;
-
-    c->row = rp_alloc(pairs->n, sizeof *c->row);
-    if (!c->row) return rp_fail_memory(err, pairs->n * sizeof *c->row);
-    for (size_t i = 0; i < pairs->n; i++)
-        c->row[i] = (rp_store_row){.qid = pairs->pair[i].qid, .docid = pairs->pair[i].docid};
-    return RP_OK;
 }
 
 static rp_status open_writer(capture *c, rp_error *err)
 {
     const rp_capture_options *o = c->options;
-    rp_store_plan plan = {.views = c->shape,
-                          .nviews = c->nviews,
-                          .row = c->row,
-                          .rows = c->work.pairs.n,
+    rp_store_plan plan = {.views = c->list.shape,
+                          .nviews = c->list.nviews,
+                          .row = c->list.row,
+                          .rows = c->list.rows,
                           .shard_rows = o->shard_rows,
                           .score = !o->no_score,
                           .shared = c->processes > 1,
                           .repair = o->repair,
+                          .append = o->append,
                           .command = c->host ? c->host->command : NULL};
     rp_status status = rp_store_dtype_find(&plan.dtype, o->dtype, err);
 
@@ -124,17 +91,17 @@ static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
     size_t memory = c->options->memory, bytes = 0, row = 0;
     size_t rows = rp_layout_shard_rows(rp_store_writer_layout(c->writer), 0);
 
-    for (size_t v = 0; v < c->nviews; v++)
-        row += rp_layout_layers(&c->shape[v]) * c->shape[v].width * sizeof(float);
+    for (size_t v = 0; v < c->list.nviews; v++)
+        row += rp_layout_layers(&c->list.shape[v]) * c->list.shape[v].width * sizeof(float);
     if (__builtin_mul_overflow(row, rows, &bytes) || bytes > memory / 2)
         return refuse_shard(row, rows, memory, err);
     *left = memory - bytes;
-    c->x = rp_alloc(c->nviews, sizeof *c->x);
+    c->x = rp_alloc(c->list.nviews, sizeof *c->x);
     if (!c->options->no_score) c->scores = rp_alloc(rows, sizeof *c->scores);
     if (!c->x || (!c->options->no_score && !c->scores))
         return rp_fail_memory(err, rows * sizeof *c->scores);
-    for (size_t v = 0; v < c->nviews; v++) {
-        size_t floats = rp_layout_layers(&c->shape[v]) * c->shape[v].width * rows;
+    for (size_t v = 0; v < c->list.nviews; v++) {
+        size_t floats = rp_layout_layers(&c->list.shape[v]) * c->list.shape[v].width * rows;
         c->x[v] = rp_alloc(floats, sizeof **c->x);
         if (!c->x[v]) return rp_fail_memory(err, floats * sizeof **c->x);
     }
@@ -144,7 +111,7 @@ static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
 static void keep_tokens(capture *c, const rp_sequences *sequences, size_t first)
 {
     for (size_t r = 0; r < sequences->n; r++) {
-        rp_store_row *row = &c->row[first + r];
+        rp_store_row *row = &c->list.row[first + r];
         rp_sequence_about about = rp_sequences_about(sequences, r);
         row->tokens = about.tokens;
         row->query_tokens = about.query;
@@ -156,7 +123,7 @@ static void keep_tokens(capture *c, const rp_sequences *sequences, size_t first)
 static rp_status keep_scores(capture *c, size_t first, size_t rows, rp_error *err)
 {
     for (size_t r = 0; c->scores && r < rows; r++) {
-        rp_store_row *row = &c->row[first + r];
+        rp_store_row *row = &c->list.row[first + r];
         row->score = (double)c->scores[r];
         if (!(row->score - row->score == 0))
             return rp_fail(err, RP_ECOMPUTE, "query '%s' document '%s': the score is %g", row->qid,
@@ -169,17 +136,16 @@ static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_err
 {
     const rp_layout *layout = rp_store_writer_layout(c->writer);
     size_t first = shard * layout->shard_rows, rows = rp_layout_shard_rows(layout, shard);
-    rp_store_shard data = {(const float *const *)c->x, c->row + first};
+    rp_store_shard data = {(const float *const *)c->x, c->list.row + first};
     rp_sequences sequences;
-    rp_pool pool = {c->view, c->nviews, rows, 0, &sequences, c->x};
+    rp_pool pool = {c->list.view, c->list.nviews, rows, 0, &sequences, c->x};
     rp_observer observer;
     unsigned wanted = RP_SET_ALL;
     rp_status status;
 
-    for (size_t v = 0; v < c->nviews; v++) wanted |= c->view[v].set;
-    status =
-        rp_sequences_encode(&sequences, c->work.template_, rp_model_about(c->work.model),
-                            c->work.pairs.pair + first, rows, wanted, c->options->threads, err);
+    for (size_t v = 0; v < c->list.nviews; v++) wanted |= c->list.view[v].set;
+    status = rp_sequences_encode(&sequences, c->work.template_, rp_model_about(c->work.model),
+                                 c->list.pair + first, rows, wanted, c->options->threads, err);
     if (status != RP_OK) return status;
     keep_tokens(c, &sequences, first);
     observer = rp_pool_observer(&pool);
@@ -234,20 +200,33 @@ static rp_status capture_shards(capture *c, rp_error *err)
 
 static rp_status finish(capture *c, rp_error *err)
 {
-    rp_loss *loss = rp_alloc(c->nviews, sizeof *loss);
+    rp_loss *loss = rp_alloc(c->list.nviews, sizeof *loss);
     rp_status status = loss ? rp_store_writer_finish(c->writer, loss, err)
-                            : rp_fail_memory(err, c->nviews * sizeof *loss);
+                            : rp_fail_memory(err, c->list.nviews * sizeof *loss);
 
     if (status == RP_OK && !rp_store_writer_complete(c->writer))
         rp_host_note(c->host, "'%s': other processes are still at it; the last one finishes it",
                      c->options->store);
-    for (size_t v = 0; status == RP_OK && v < c->nviews; v++)
+    for (size_t v = 0; status == RP_OK && v < c->list.nviews; v++)
         if (loss[v].error > 0)
-            rp_host_note(
-                c->host, "%s as %s: relative error of the worst column %.2g (layer %zu, unit %zu)",
-                c->view[v].name, c->options->dtype, loss[v].error, loss[v].layer, loss[v].column);
+            rp_host_note(c->host,
+                         "%s as %s: relative error of the worst column %.2g (layer %zu, unit %zu)",
+                         c->list.view[v].name, c->options->dtype, loss[v].error, loss[v].layer,
+                         loss[v].column);
     free(loss);
     return status;
+}
+
+/* Before the store becomes an unfinished one. */
+static rp_status require_texts(const capture *c, rp_error *err)
+{
+    const rp_listing *l = &c->list;
+    size_t full = c->options->shard_rows ? l->there.rows / c->options->shard_rows : 0;
+    bool views = l->nviews > l->there.nviews;
+
+    if (!l->there.rows || (!views && l->rows == l->there.rows)) return RP_OK;
+    size_t first = views ? 0 : full * c->options->shard_rows;
+    return rp_listing_require(l, first, l->rows - first, c->options, err);
 }
 
 static rp_status check_options(capture *c, rp_error *err)
@@ -265,6 +244,8 @@ static rp_status check_options(capture *c, rp_error *err)
                        "shard to be given");
     c->process = o->shards ? o->shard : (size_t)rp_comm_world()->rank;
     c->processes = o->shards ? o->shards : (size_t)rp_comm_world()->size;
+    if (o->append && o->repair)
+        return rp_fail(err, RP_EARG, "a store is repaired first, then added to, not both at once");
     if (o->memory > machine)
         return rp_fail(err, RP_ENOMEM, "memory of %zu MiB is more than the machine's %zu MiB",
                        o->memory >> 20, machine >> 20);
@@ -280,8 +261,8 @@ static rp_status run(capture *c, rp_error *err)
     if (status == RP_OK)
         status =
             rp_workload_open(&c->work, &o->in, &source, &o->template_, !o->no_score, c->host, err);
-    if (status == RP_OK) status = parse_views(c, err);
-    if (status == RP_OK) status = list_rows(c, err);
+    if (status == RP_OK) status = rp_listing_init(&c->list, &c->work, o, err);
+    if (status == RP_OK) status = require_texts(c, err);
     if (status == RP_OK) status = open_writer(c, err);
     if (status != RP_OK) return status;
     if (rp_store_writer_complete(c->writer)) {

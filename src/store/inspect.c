@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/append.h"
 #include "store/manifest.h"
 #include "store/shardfile.h"
 
@@ -55,6 +56,20 @@ static void say_members(FILE *f, const char *prefix, const json_t *object)
     }
 }
 
+/* What it was before it was added to. */
+static void say_history(FILE *f, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        const char *run = json_string_value(
+            json_object_get(json_object_get(json_object_get(entry, "inputs"), "run"), "path"));
+        fprintf(
+            f, "%-18s to %" JSON_INTEGER_FORMAT " rows of '%s' in %" JSON_INTEGER_FORMAT " views\n",
+            "appended", json_integer_value(json_object_get(entry, "rows")), run ? run : "",
+            json_integer_value(json_object_get(entry, "views")));
+    }
+}
+
 /* Shards that are there, and bytes of a view's files. */
 static rp_status measure(size_t *shards, double *bytes, const rp_layout *layout, const char *dir,
                          size_t view, rp_error *err)
@@ -100,13 +115,15 @@ rp_status rp_store_info(const char *dir, const char *output, rp_error *err)
     if (!status) {
         const json_t *settings = json_object_get(manifest, "settings");
         fprintf(out.file, "%-18s %s\n", "store", dir);
-        fprintf(out.file, "%-18s %s\n", "state", complete ? "complete" : "unfinished");
+        fprintf(out.file, "%-18s %s%s\n", "state", complete ? "complete" : "unfinished",
+                rp_append_began(manifest) ? ", being added to" : "");
         say(out.file, "format", json_object_get(manifest, "format_version"));
         say(out.file, "version", json_object_get(manifest, "version"));
         say(out.file, "command", json_object_get(manifest, "command"));
         say_members(out.file, "model", json_object_get(settings, "model"));
         say_members(out.file, "template", json_object_get(settings, "template"));
         say_members(out.file, "inputs", json_object_get(settings, "inputs"));
+        say_history(out.file, json_object_get(settings, "appended"));
         fprintf(out.file, "%-18s %zu\n", "rows", layout.rows);
         fprintf(out.file, "%-18s %zu of %zu rows\n", "shards", layout.shards, layout.shard_rows);
         fprintf(out.file, "%-18s %s\n", "dtype", rp_store_dtype_name(layout.dtype));

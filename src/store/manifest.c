@@ -143,3 +143,71 @@ rp_status rp_manifest_match(const json_t *there, const json_t *here, const char 
     return rp_fail(err, RP_EARG, "'%s' was made with other settings: %s is %s there, %s here", path,
                    d.name, old, new);
 }
+
+/* ---- finishing ---- */
+
+static json_t *shard_to_json(const rp_layout *layout, const rp_part *part, size_t rows)
+{
+    json_t *files = json_array();
+    int failed = files == NULL;
+
+    for (size_t v = 0; !failed && v < layout->nviews; v++) {
+        const rp_store_file *f = &part->file[v];
+        failed =
+            json_array_append_new(files, json_pack("{s:I, s:o}", "bytes", (json_int_t)f->bytes,
+                                                   "checksum", rp_json_from_checksum(f->checksum)));
+    }
+    if (!failed) return json_pack("{s:I, s:o}", "rows", (json_int_t)rows, "files", files);
+    json_decref(files);
+    return NULL;
+}
+
+static json_t *losses_to_json(const rp_layout *layout, const rp_loss *loss)
+{
+    json_t *list = json_array();
+    int failed = list == NULL;
+
+    for (size_t v = 0; !failed && v < layout->nviews; v++)
+        failed = json_array_append_new(
+            list, json_pack("{s:s, s:f, s:I, s:I}", "view", layout->view[v].name,
+                            "worst_relative_error", loss[v].error, "layer",
+                            (json_int_t)loss[v].layer, "unit", (json_int_t)loss[v].column));
+    if (!failed) return list;
+    json_decref(list);
+    return NULL;
+}
+
+void rp_loss_from_json(rp_loss *loss, size_t nviews, const json_t *list, const char *path)
+{
+    for (size_t v = 0; v < nviews; v++) {
+        const json_t *of = json_array_get(list, v);
+        loss[v].error = json_number_value(json_object_get(of, "worst_relative_error"));
+        (void)rp_json_size(of, "layer", RP_STORE_MAX_LAYERS, &loss[v].layer, path, NULL);
+        (void)rp_json_size(of, "unit", RP_STORE_MAX_WIDTH, &loss[v].column, path, NULL);
+    }
+}
+
+rp_status rp_manifest_finish(json_t *manifest, const char *dir, const rp_layout *layout,
+                             const rp_part *part, const rp_loss *loss, rp_error *err)
+{
+    char path[RP_STORE_PATH], rows_path[RP_STORE_PATH];
+    rp_store_file rows;
+    json_t *shards = json_array();
+    int failed = shards == NULL;
+    rp_status status = rp_path_join(rows_path, sizeof rows_path, dir, RP_STORE_ROWS, err);
+
+    if (status == RP_OK) status = rp_store_file_measure(&rows, rows_path, err);
+    for (size_t s = 0; !failed && s < layout->shards; s++)
+        failed = json_array_append_new(
+            shards, shard_to_json(layout, &part[s], rp_layout_shard_rows(layout, s)));
+    failed = failed || status ||
+             json_object_set_new(manifest, "rows_file",
+                                 json_pack("{s:I, s:o}", "bytes", (json_int_t)rows.bytes,
+                                           "checksum", rp_json_from_checksum(rows.checksum)));
+    failed = failed || json_object_set_new(manifest, "loss", losses_to_json(layout, loss));
+    failed = failed || json_object_set(manifest, "shards", shards);
+    json_decref(shards);
+    if (status == RP_OK && failed) status = rp_fail_memory(err, layout->shards);
+    if (status == RP_OK) status = rp_path_join(path, sizeof path, dir, RP_STORE_MANIFEST, err);
+    return status == RP_OK ? rp_json_save(manifest, path, JSON_INDENT(1), err) : status;
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "store/manifest.h"
 #include "store/rowfile.h"
 
 /* A file that store.json lists; false, and told: it is not as it was written. */
@@ -40,19 +41,6 @@ static rp_status read_rows(rp_store_row *row, size_t rows, const char *path, rp_
     return status;
 }
 
-/* The losses of single shards are gone: each has the worst, which is what is told at the end. */
-static void read_losses(rp_loss *loss, const rp_layout *layout, const json_t *manifest,
-                        const char *path)
-{
-    const json_t *list = json_object_get(manifest, "loss");
-    for (size_t v = 0; v < layout->nviews; v++) {
-        const json_t *of = json_array_get(list, v);
-        loss[v].error = json_number_value(json_object_get(of, "worst_relative_error"));
-        (void)rp_json_size(of, "layer", RP_STORE_MAX_LAYERS, &loss[v].layer, path, NULL);
-        (void)rp_json_size(of, "unit", RP_STORE_MAX_WIDTH, &loss[v].column, path, NULL);
-    }
-}
-
 static rp_status check_shards(bool *sound, rp_part *part, const char *dir, const rp_layout *layout,
                               const json_t *manifest, const char *manifest_path,
                               const rp_host *host, rp_error *err)
@@ -69,7 +57,8 @@ static rp_status check_shards(bool *sound, rp_part *part, const char *dir, const
                 !holds(&part[s].file[v], json_array_get(files, v), path, manifest_path, host))
                 part[s].done = *sound = false;
         }
-        read_losses(part[s].loss, layout, manifest, manifest_path);
+        rp_loss_from_json(part[s].loss, layout->nviews, json_object_get(manifest, "loss"),
+                          manifest_path);
         if (!status) status = rp_host_progress(host, "checking shards", s + 1, layout->shards, err);
     }
     return status;

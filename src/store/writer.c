@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/append.h"
 #include "store/claim.h"
 #include "store/manifest.h"
 #include "store/part.h"
@@ -17,12 +18,13 @@
 struct rp_store_writer {
     char *dir;
     rp_claim claim;
-    bool repair;
+    bool repair, append;
     rp_layout layout;
     rp_store_row *row;  /* [rows] names of the plan, numbers of the shards that are there */
     json_t *manifest;   /* of the first start */
     rp_part *part;      /* [shards] */
     bool complete, all; /* all: every shard is there */
+    size_t kept_shards, kept_views; /* of a store that is added to: files that stay as they are */
 };
 
 void rp_store_writer_free(rp_store_writer *w)
@@ -155,11 +157,15 @@ static rp_status delete_parts(const rp_store_writer *w, rp_error *err)
 
 /* ---- opening ---- */
 
-static rp_status adopt_manifest(rp_store_writer *w, const char *path, json_t *wanted, rp_error *err)
+static rp_status match(const rp_store_writer *w, const char *path, bool complete,
+                       const json_t *wanted, rp_error *err)
 {
-    rp_status status = rp_manifest_load(&w->manifest, path, err);
+    bool began = rp_append_began(w->manifest);
 
-    return status == RP_OK ? rp_manifest_match(w->manifest, wanted, path, err) : status;
+    if (began && !w->append)
+        return rp_fail(err, RP_EARG, "'%s' is being added to: go on with --append", w->dir);
+    return w->append && (began || complete) ? rp_append_match(w->manifest, wanted, path, err)
+                                            : rp_manifest_match(w->manifest, wanted, path, err);
 }
 
 /* The parts of an older format lack numbers that rows.tsv now has. */
@@ -205,6 +211,7 @@ static rp_status adopt_parts(rp_store_writer *w, const rp_host *host, rp_error *
     for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++) {
         size_t first = s * w->layout.shard_rows;
         rp_part *part = &w->part[s];
+        if (part->done) continue; /* kept as it is */
         status = rp_part_load(part, w->row + first, w->dir, &w->layout, s, err);
         for (size_t v = 0; status == RP_OK && part->done && v < w->layout.nviews; v++) {
             rp_error why;
@@ -218,6 +225,40 @@ static rp_status adopt_parts(rp_store_writer *w, const rp_host *host, rp_error *
     return status;
 }
 
+static rp_status adopt_unfinished(rp_store_writer *w, const char *path, const rp_host *host,
+                                  rp_error *err)
+{
+    rp_status status = check_format(w->manifest, path, err);
+
+    if (status == RP_OK && rp_append_began(w->manifest))
+        status = rp_append_keep(&w->kept_shards, &w->kept_views, w->part, w->dir, &w->layout,
+                                w->manifest, path, host, err);
+    if (status == RP_OK) status = make_directories(w, err);
+    return status == RP_OK ? adopt_parts(w, host, err) : status;
+}
+
+/* The complete store becomes an unfinished one. */
+static rp_status begin_append(rp_store_writer *w, const char *complete, const char *unfinished,
+                              const json_t *wanted, const rp_host *host, rp_error *err)
+{
+    json_t *there = w->manifest;
+    rp_status status = check_format(there, complete, err);
+
+    if (status != RP_OK) return status;
+    status = rp_append_manifest(&w->manifest, there, wanted, err);
+    json_decref(there);
+    if (status != RP_OK) {
+        w->manifest = NULL;
+        return status;
+    }
+    status = rp_append_keep(&w->kept_shards, &w->kept_views, w->part, w->dir, &w->layout,
+                            w->manifest, complete, host, err);
+    if (status == RP_OK) status = rp_json_save(w->manifest, unfinished, JSON_INDENT(1), err);
+    if (status == RP_OK && unlink(complete) != 0) status = rp_fail_errno(err, complete);
+    if (status == RP_OK) status = make_directories(w, err);
+    return status == RP_OK ? sweep_views(w, err) : status;
+}
+
 static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, rp_error *err)
 {
     char complete[RP_STORE_PATH], unfinished[RP_STORE_PATH];
@@ -228,15 +269,16 @@ static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, 
         status = rp_path_join(unfinished, sizeof unfinished, w->dir, RP_STORE_UNFINISHED, err);
     if (status == RP_OK) status = sweep(w, w->dir, &others, err);
     if (status != RP_OK) return status;
-    if (rp_path_exists(complete)) {
-        status = adopt_manifest(w, complete, wanted, err);
-        return status == RP_OK ? adopt_complete(w, host, err) : status;
-    }
-    if (rp_path_exists(unfinished)) {
-        status = adopt_manifest(w, unfinished, wanted, err);
-        if (status == RP_OK) status = check_format(w->manifest, unfinished, err);
-        if (status == RP_OK) status = make_directories(w, err);
-        return status == RP_OK ? adopt_parts(w, host, err) : status;
+    bool there = rp_path_exists(complete);
+    if (there || rp_path_exists(unfinished)) {
+        const char *path = there ? complete : unfinished;
+        status = rp_manifest_load(&w->manifest, path, err);
+        if (status == RP_OK) status = match(w, path, there, wanted, err);
+        if (status != RP_OK) return status;
+        if (!there) return adopt_unfinished(w, path, host, err);
+        if (w->append && rp_append_adds(w->manifest, &w->layout))
+            return begin_append(w, complete, unfinished, wanted, host, err);
+        return adopt_complete(w, host, err);
     }
     if (others > 0)
         return rp_fail(err, RP_EARG, "'%s' is not empty and holds no activation store", w->dir);
@@ -275,6 +317,7 @@ rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const 
     if (!w) return rp_fail_memory(err, sizeof *w);
     w->claim = (rp_claim){NULL, -1, -1, -1, false};
     w->repair = plan->repair;
+    w->append = plan->append;
     status = writer_init(w, dir, plan, err);
     if (status == RP_OK)
         status =
@@ -335,6 +378,7 @@ rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_s
     rp_status status = RP_OK;
 
     for (size_t v = 0; status == RP_OK && v < w->layout.nviews; v++) {
+        if (shard < w->kept_shards && v < w->kept_views) continue;
         status = rp_layout_path(path, w->dir, &w->layout.view[v], shard, err);
         if (status == RP_OK)
             status = rp_shardfile_write(path, &part->loss[v], data->x[v], &w->layout.view[v], first,
@@ -356,62 +400,6 @@ rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_s
 
 /* ---- finishing ---- */
 
-static json_t *shard_to_json(const rp_store_writer *w, size_t shard)
-{
-    json_t *files = json_array();
-    int failed = files == NULL;
-
-    for (size_t v = 0; !failed && v < w->layout.nviews; v++) {
-        const rp_store_file *f = &w->part[shard].file[v];
-        failed =
-            json_array_append_new(files, json_pack("{s:I, s:o}", "bytes", (json_int_t)f->bytes,
-                                                   "checksum", rp_json_from_checksum(f->checksum)));
-    }
-    if (!failed)
-        return json_pack("{s:I, s:o}", "rows", (json_int_t)rp_layout_shard_rows(&w->layout, shard),
-                         "files", files);
-    json_decref(files);
-    return NULL;
-}
-
-static json_t *losses_to_json(const rp_store_writer *w, const rp_loss *loss)
-{
-    json_t *list = json_array();
-    int failed = list == NULL;
-
-    for (size_t v = 0; !failed && v < w->layout.nviews; v++)
-        failed = json_array_append_new(
-            list, json_pack("{s:s, s:f, s:I, s:I}", "view", w->layout.view[v].name,
-                            "worst_relative_error", loss[v].error, "layer",
-                            (json_int_t)loss[v].layer, "unit", (json_int_t)loss[v].column));
-    if (!failed) return list;
-    json_decref(list);
-    return NULL;
-}
-
-static rp_status save_manifest(rp_store_writer *w, const char *rows_path, const rp_loss *loss,
-                               rp_error *err)
-{
-    char path[RP_STORE_PATH];
-    rp_store_file rows;
-    json_t *shards = json_array();
-    int failed = shards == NULL;
-    rp_status status = rp_store_file_measure(&rows, rows_path, err);
-
-    for (size_t s = 0; !failed && s < w->layout.shards; s++)
-        failed = json_array_append_new(shards, shard_to_json(w, s));
-    failed =
-        failed || json_object_set_new(w->manifest, "rows_file",
-                                      json_pack("{s:I, s:o}", "bytes", (json_int_t)rows.bytes,
-                                                "checksum", rp_json_from_checksum(rows.checksum)));
-    failed = failed || json_object_set_new(w->manifest, "loss", losses_to_json(w, loss));
-    failed = failed || json_object_set(w->manifest, "shards", shards);
-    json_decref(shards);
-    if (status == RP_OK && failed) status = rp_fail_memory(err, w->layout.shards);
-    if (status == RP_OK) status = rp_path_join(path, sizeof path, w->dir, RP_STORE_MANIFEST, err);
-    return status == RP_OK ? rp_json_save(w->manifest, path, JSON_INDENT(1), err) : status;
-}
-
 static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
 {
     const char *command = json_string_value(json_object_get(w->manifest, "command"));
@@ -428,11 +416,13 @@ static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
             if (w->part[s].loss[v].error > worst[v].error) worst[v] = w->part[s].loss[v];
     }
     w->all = status == RP_OK;
+    rp_append_done(w->manifest);
     if (status == RP_OK && w->claim.shared) status = sweep(w, w->dir, &others, err);
     if (status == RP_OK && w->claim.shared) status = sweep_views(w, err);
     if (status == RP_OK)
         status = rp_rowfile_write(path, w->row, w->layout.rows, w->layout.score, command, err);
-    if (status == RP_OK) status = save_manifest(w, path, worst, err);
+    if (status == RP_OK)
+        status = rp_manifest_finish(w->manifest, w->dir, &w->layout, w->part, worst, err);
     if (status == RP_OK) status = delete_parts(w, err);
     if (status == RP_OK) w->complete = true;
     if (status == RP_OK && loss) memcpy(loss, worst, w->layout.nviews * sizeof *worst);

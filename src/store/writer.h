@@ -27,6 +27,8 @@ typedef struct rp_store_plan {
     const char *command; /* recorded; that of the first start is kept. May be NULL */
     bool shared;         /* with other processes */
     bool repair;         /* what is altered or missing of a complete store is to be put again */
+    bool append;         /* rows and views begin with those of a complete store, if there is one
+                          * (rp_append_look); row has the numbers of the old ones, too */
 } rp_store_plan;
 
 /* One shard's numbers: x[v] is [layers of view v, rows, width]. */
