@@ -104,7 +104,7 @@ static void options_may_follow_operands_and_two_dashes_end_them(void **state)
            "'--measures': no such file or directory");
 }
 
-/* A collection without end, as good as; SIGINT comes when more of it was read than a pipe holds, so that
+/* A collection as good as endless; SIGINT comes when more of it was read than a pipe holds, so that
  * the program is surely at work, however slow the machine. */
 static void an_interrupted_command_leaves_nothing(void **state)
 {
