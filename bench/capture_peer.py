@@ -2,6 +2,7 @@
 """Helper of capture.sh: the model, the peer and the matrix products that capture is held against.
 
     capture_peer.py model DIR LLAMA2.model      a Llama with random weights
+    capture_peer.py causal DIR LLAMA2.model     one with a language model's head instead of scores
     capture_peer.py run DIR LENGTHS BATCH...    transformers with forward hooks
     capture_peer.py flops                       of matrix products, a token
     capture_peer.py clock COMMAND...            its wall and CPU seconds
@@ -24,7 +25,7 @@ import time
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForSequenceClassification
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
 SHAPES = {
     'small': dict(hidden_size=768, intermediate_size=2048, num_hidden_layers=12,
@@ -38,9 +39,9 @@ D, F = SHAPE['hidden_size'], SHAPE['intermediate_size']
 FLOPS = 2 * SHAPE['num_hidden_layers'] * (4 * D * D + 3 * D * F)  # of matrix products, a token
 
 
-def make_model(path, sentencepiece):
+def make_model(kind, path, sentencepiece):
     torch.manual_seed(0)
-    net = LlamaForSequenceClassification(LlamaConfig(**SHAPE, num_labels=1, pad_token_id=0))
+    net = kind(LlamaConfig(**SHAPE, num_labels=1, pad_token_id=0))
     net.to(DTYPE).save_pretrained(path)
     shutil.copy(sentencepiece, f'{path}/tokenizer.model')
 
@@ -111,7 +112,9 @@ def clock(command):
 def main():
     job, args = sys.argv[1], sys.argv[2:]
     if job == 'model':
-        make_model(*args)
+        make_model(LlamaForSequenceClassification, *args)
+    elif job == 'causal':
+        make_model(LlamaForCausalLM, *args)
     elif job == 'sgemm':
         sgemm()
     elif job == 'clock':

@@ -88,19 +88,29 @@ static rp_status make_fold(rp_session *s, rp_error *err)
     return RP_OK;
 }
 
-/* Half of the memory may go to weights; what is left after the scratch goes to hidden states. */
-static void plan(rp_session *s, size_t memory)
+/* Half of the memory may go to weights; what is left after the scratch goes to hidden states. A
+ * model whose layers, or whose threads, take more than that gets it, as long as the machine has it.
+ */
+static rp_status plan(rp_session *s, size_t memory, rp_error *err)
 {
     const rp_config *c = &s->model->config;
     rp_scratch place;
     size_t block = rp_block_place(NULL, NULL, s->model->weights.layer, s->backend) * sizeof(float);
     size_t scratch = rp_scratch_place(&place, NULL, c, s->backend, 2 * MICRO_TOKENS, MICRO_TOKENS) *
                      sizeof(float);
-    size_t used, least = (size_t)s->threads * 2 * MICRO_TOKENS;
+    size_t used, least = (size_t)s->threads * 2 * MICRO_TOKENS, have = rp_memory_available();
     s->nblocks = block <= memory / 2 / c->layers ? c->layers : block <= memory / 4 ? 2 : 1;
     used = s->nblocks * block + (size_t)s->threads * scratch;
     s->tokens = used < memory ? (memory - used) / (c->width * sizeof(float)) : 0;
     if (s->tokens < least) s->tokens = least;
+    double need = (double)used + (double)(least * c->width) * sizeof(float);
+    if (need <= (double)have) return RP_OK;
+    return rp_fail(
+        err, RP_ENOMEM,
+        "'%s' needs %.0f MiB of memory at least, %zu of %zu layers as they are multiplied "
+        "(%zu MiB each) and %d threads (%zu MiB each); there are %zu MiB",
+        s->model->info.path, need / 0x1p20, s->nblocks, c->layers, block >> 20, s->threads,
+        scratch >> 20, have >> 20);
 }
 
 rp_status rp_session_new(rp_session **session, const rp_model *model, const rp_session_options *o,
@@ -117,13 +127,15 @@ rp_status rp_session_new(rp_session **session, const rp_model *model, const rp_s
     s->backend = backend;
     s->share = model->config.causal && !o->no_share;
     s->threads = o->threads ? o->threads : omp_get_max_threads();
-    plan(s, o->memory);
-    s->block = rp_alloc(s->nblocks, sizeof *s->block);
-    s->loaded = rp_alloc(s->nblocks, sizeof *s->loaded);
-    s->slab = rp_alloc(s->nblocks, sizeof *s->slab);
-    s->scratch = rp_alloc((size_t)s->threads, sizeof *s->scratch);
-    if (!s->block || !s->loaded || !s->slab || !s->scratch)
-        status = rp_fail_memory(err, s->nblocks * sizeof *s->block);
+    status = plan(s, o->memory, err);
+    if (!status) {
+        s->block = rp_alloc(s->nblocks, sizeof *s->block);
+        s->loaded = rp_alloc(s->nblocks, sizeof *s->loaded);
+        s->slab = rp_alloc(s->nblocks, sizeof *s->slab);
+        s->scratch = rp_alloc((size_t)s->threads, sizeof *s->scratch);
+        if (!s->block || !s->loaded || !s->slab || !s->scratch)
+            status = rp_fail_memory(err, s->nblocks * sizeof *s->block);
+    }
     if (!status) status = make_fold(s, err);
     if (!status) status = load_frame(s, err);
     if (status) {

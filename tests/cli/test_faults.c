@@ -54,6 +54,41 @@ static void a_full_disk_is_an_error_that_can_be_gone_on_from(void **state)
     assert_int_equal(shell(SAME("whole", "full")), 0);
 }
 
+static void a_disk_that_is_full_loses_nothing(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    if (rp_test_command(NULL, NULL, "unshare -rm true")) {
+        print_message("skipped: no file system can be mounted here\n");
+        skip();
+    }
+    /* On a file system of 64 KiB, which grows when nothing was lost. */
+    int code = rp_test_command(NULL, &err,
+                               "mkdir $TMP/disk && unshare -rm sh -c 'mount -t tmpfs -o size=64k "
+                               "tmpfs $TMP/disk || exit 9\n" CAPTURE "disk/s && exit 8\n"
+                               "test -z \"$(find $TMP/disk -name \"*.tmp\")\" || exit 7\n"
+                               "mount -o remount,size=9M $TMP/disk && " CAPTURE
+                               "disk/s && cp -r $TMP/disk/s $TMP/grown'");
+    assert_int_equal(code, 0);
+    assert_non_null(strstr(err, "': no space left on device"));
+    free(err);
+    assert_int_equal(shell(SAME("whole", "grown")), 0);
+}
+
+static void a_directory_that_cannot_be_written_is_named(void **state)
+{
+    (void)state;
+    char *err = NULL;
+    /* The superuser may write where others may not, but not in there. */
+    int code = rp_test_command(NULL, &err,
+                               "mkdir $TMP/locked && chmod a-w $TMP/locked\n"
+                               "test -w $TMP/locked && rm -r $TMP/locked && "
+                               "ln -s /proc/self $TMP/locked\n" CAPTURE "locked/store");
+    assert_int_equal(code, 1);
+    assert_non_null(strstr(err, "/locked/store'"));
+    free(err);
+}
+
 static void a_second_process_is_told_who_writes(void **state)
 {
     (void)state;
@@ -185,6 +220,8 @@ int main(void)
         cmocka_unit_test(a_hundred_kills_lose_nothing),
         cmocka_unit_test(an_interrupt_leaves_whole_shards_and_ends_with_130),
         cmocka_unit_test(a_full_disk_is_an_error_that_can_be_gone_on_from),
+        cmocka_unit_test(a_disk_that_is_full_loses_nothing),
+        cmocka_unit_test(a_directory_that_cannot_be_written_is_named),
         cmocka_unit_test(a_second_process_is_told_who_writes),
         cmocka_unit_test(damaged_shards_are_named_and_repaired),
         cmocka_unit_test(another_model_under_the_same_name_is_refused),

@@ -175,11 +175,28 @@ static void a_trained_model_agrees_with_transformers(void **state)
     rp_model_free(model);
 }
 
+/* Threads by the million stand for a model whose layers are too large: both are counted. */
+static void more_memory_than_there_is_is_refused_before_anything_is_made(void **state)
+{
+    (void)state;
+    rp_model *model;
+    rp_session *session;
+    rp_error err;
+    const rp_model_source source = {rp_test_golden("run/model"), NULL, NULL};
+    assert_ok(rp_model_open(&model, &source, &err), &err);
+    rp_session_options o = {.memory = 1 << 24, .threads = 50000000};
+    assert_int_equal(rp_session_new(&session, model, &o, &err), RP_ENOMEM);
+    assert_non_null(strstr(err.text, "run/model' needs "));
+    assert_non_null(strstr(err.text, " and 50000000 threads ("));
+    rp_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hidden_states_and_scores_are_those_of_transformers),
         cmocka_unit_test(a_trained_model_agrees_with_transformers),
+        cmocka_unit_test(more_memory_than_there_is_is_refused_before_anything_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
