@@ -261,6 +261,11 @@ rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t lay
  * shard; x is then undefined. */
 rp_status rp_store_read_rows(const rp_store *store, float *x, size_t view, size_t layer,
                              const size_t *row, size_t n, rp_error *err);
+/* Rows as they lie in the mapped store, without a copy: *x [*n, width], from `row` to the end of
+ * its shard at most, until the store is freed. *x is NULL where values are not kept as f32. Errors
+ * and threads as rp_store_read_rows. */
+rp_status rp_store_map_rows(const rp_store *store, const float **x, size_t *n, size_t view,
+                            size_t layer, size_t row, rp_error *err);
 /* Hints about the mapped shards of a layer, at any time, from any thread: it will be read soon; it
  * need not be kept in this process's memory (it can still be read). Others are ignored. */
 void rp_store_expect(const rp_store *store, size_t view, size_t layer);

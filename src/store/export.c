@@ -85,23 +85,37 @@ static void tsv_row(FILE *f, const rp_store_row *row, const float *x, size_t wid
     fputc('\n', f);
 }
 
+/* Rows from `first` on, at most TILE: *x is where they lie in the store, or the buffer. */
+static rp_status next_rows(const float **x, size_t *m, float *buffer, const rp_store *store,
+                           size_t view, size_t layer, size_t first, rp_error *err)
+{
+    size_t n = rp_store_rows(store) - first, row[TILE];
+    rp_status status = rp_store_map_rows(store, x, m, view, layer, first, err);
+    if (status || *x) {
+        *m = *m < TILE ? *m : TILE;
+        return status;
+    }
+    *m = n < TILE ? n : TILE, *x = buffer;
+    for (size_t i = 0; i < *m; i++) row[i] = first + i;
+    return rp_store_read_rows(store, buffer, view, layer, row, *m, err);
+}
+
 static rp_status write_rows(FILE *f, const rp_store *store, size_t view, size_t layer, kind k,
                             const rp_host *host, rp_error *err)
 {
-    size_t n = rp_store_rows(store), width = rp_store_view_at(store, view)->width, row[TILE];
-    float *x = rp_alloc(TILE * width, sizeof *x);
-    rp_status status = x ? RP_OK : rp_fail_memory(err, TILE * width * sizeof *x);
-    for (size_t first = 0; first < n && !status; first += TILE) {
-        size_t m = n - first < TILE ? n - first : TILE;
-        for (size_t i = 0; i < m; i++) row[i] = first + i;
-        status = rp_store_read_rows(store, x, view, layer, row, m, err);
+    size_t n = rp_store_rows(store), width = rp_store_view_at(store, view)->width, m;
+    const float *x;
+    float *buffer = rp_alloc(TILE * width, sizeof *buffer);
+    rp_status status = buffer ? RP_OK : rp_fail_memory(err, TILE * width * sizeof *buffer);
+    for (size_t first = 0, calls = 1; first < n && !status; first += m, calls++) {
+        status = next_rows(&x, &m, buffer, store, view, layer, first, err);
         for (size_t i = 0; i < m && !status && k == TSV; i++)
             tsv_row(f, rp_store_row_at(store, first + i), x + i * width, width);
         if (!status && k != TSV) fwrite(x, sizeof *x, m * width, f); /* checked at the end */
-        if (first / TILE % 256 == 255) rp_store_forget(store, view, layer);
+        if (calls % 256 == 0) rp_store_forget(store, view, layer);
         if (!status) status = rp_host_progress(host, "exporting rows", first + m, n, err);
     }
-    free(x);
+    free(buffer);
     return status;
 }
 

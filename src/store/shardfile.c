@@ -223,6 +223,11 @@ void rp_shardfile_decode(const rp_shardfile *f, float *x, size_t layer, size_t f
                     f->width, f->dtype);
 }
 
+const float *rp_shardfile_rows(const rp_shardfile *f, size_t layer)
+{
+    return f->dtype == RP_F32 ? f->piece[layer - f->layer_first][0] : NULL;
+}
+
 /* glibc's posix_madvise ignores DONTNEED, hence madvise. Pages shared with a neighbour may go, too:
  * they are the file's, and come back when they are read. */
 static void advise(const void *data, size_t bytes, int advice)

@@ -257,6 +257,12 @@ static rp_status refuse_layer(const rp_store *store, size_t view, size_t layer, 
                    store->dir, v->name, v->layer_first, v->layer_last, layer);
 }
 
+static rp_status refuse_row(const rp_store *store, size_t row, rp_error *err)
+{
+    return rp_fail(err, RP_EARG, "'%s' has %zu rows; there is no row %zu", store->dir,
+                   store->layout.rows, row);
+}
+
 /* How many of row[n] follow each other, from the first on, before row `end`. */
 static size_t count_run(const size_t *row, size_t n, size_t end)
 {
@@ -276,15 +282,31 @@ rp_status rp_store_read_rows(const rp_store *store, float *x, size_t view, size_
     for (size_t i = 0, k; status == RP_OK && i < n; i += k) {
         const rp_shardfile *file = NULL;
         size_t s = row[i] / layout->shard_rows, first = s * layout->shard_rows;
-        if (row[i] >= layout->rows)
-            return rp_fail(err, RP_EARG, "'%s' has %zu rows; there is no row %zu", store->dir,
-                           layout->rows, row[i]);
+        if (row[i] >= layout->rows) return refuse_row(store, row[i], err);
         k = count_run(row + i, n - i, first + rp_layout_shard_rows(layout, s));
         status = use_shard(&file, store, s, view, err);
         if (status == RP_OK)
             rp_shardfile_decode(file, x + i * layout->view[view].width, layer, row[i] - first, k);
     }
     return status;
+}
+
+rp_status rp_store_map_rows(const rp_store *store, const float **x, size_t *n, size_t view,
+                            size_t layer, size_t row, rp_error *err)
+{
+    const rp_layout *layout = &store->layout;
+    const rp_shardfile *file = NULL;
+
+    *x = NULL, *n = 0;
+    if (!has_layer(store, view, layer)) return refuse_layer(store, view, layer, err);
+    if (row >= layout->rows) return refuse_row(store, row, err);
+    if (layout->dtype != RP_F32) return RP_OK;
+    size_t s = row / layout->shard_rows, at = row - s * layout->shard_rows;
+    rp_status status = use_shard(&file, store, s, view, err);
+    if (status != RP_OK) return status;
+    *x = rp_shardfile_rows(file, layer) + at * layout->view[view].width;
+    *n = rp_layout_shard_rows(layout, s) - at;
+    return RP_OK;
 }
 
 rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t layer, rp_error *err)

@@ -274,6 +274,36 @@ static void rows_in_any_order_are_those_of_the_layer_in_every_dtype(void **state
     }
 }
 
+static void rows_of_f32_are_mapped_and_others_are_not(void **state)
+{
+    static const rp_dtype dtypes[] = {RP_F32, RP_F16, RP_BF16, RP_I8};
+    rp_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        char name[16];
+        rp_store *s = NULL;
+        snprintf(name, sizeof name, "map%zu", i);
+        assert_ok(rp_store_open(&s, make_store(name, dtypes[i]), &err), &err);
+        for (size_t v = 0; v < VIEWS; v++)
+            for (size_t r = 0; r < ROWS; r++) {
+                const float *x;
+                float want[ROWS * 7];
+                size_t n;
+                assert_ok(rp_store_map_rows(s, &x, &n, v, 1, r, &err), &err);
+                if (dtypes[i] != RP_F32) {
+                    assert_null(x);
+                    continue;
+                }
+                size_t end = r / SHARD_ROWS * SHARD_ROWS + SHARD_ROWS;
+                assert_int_equal(n, (end < ROWS ? end : ROWS) - r);
+                assert_ok(rp_store_read(s, want, v, 1, &err), &err);
+                assert_memory_equal(x, want + r * shapes[v].width, n * shapes[v].width * sizeof *x);
+            }
+        rp_store_free(s);
+    }
+}
+
 static void hints_at_any_time_change_no_number(void **state)
 {
     rp_error err = {0};
@@ -342,6 +372,11 @@ static void a_row_that_is_not_there_is_refused(void **state)
     assert_fails(rp_store_read_rows(s, x, 1, 0, beyond, 1, &err), &err, RP_EARG, text);
     snprintf(text, sizeof text, "'%s' has 2 views; there is no view 2", dir);
     assert_fails(rp_store_read_rows(s, x, 2, 1, beyond, 1, &err), &err, RP_EARG, text);
+    const float *mapped;
+    size_t n;
+    assert_fails(rp_store_map_rows(s, &mapped, &n, 2, 1, 0, &err), &err, RP_EARG, text);
+    snprintf(text, sizeof text, "'%s' has 10 rows; there is no row 10", dir);
+    assert_fails(rp_store_map_rows(s, &mapped, &n, 0, 0, 10, &err), &err, RP_EARG, text);
     rp_store_free(s);
 }
 
@@ -438,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_missing_shard_is_named_when_the_store_is_opened),
         cmocka_unit_test(an_altered_shard_is_named_when_it_is_first_read),
         cmocka_unit_test(rows_in_any_order_are_those_of_the_layer_in_every_dtype),
+        cmocka_unit_test(rows_of_f32_are_mapped_and_others_are_not),
         cmocka_unit_test(hints_at_any_time_change_no_number),
         cmocka_unit_test(many_threads_read_one_store),
         cmocka_unit_test(a_row_that_is_not_there_is_refused),
