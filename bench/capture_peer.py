@@ -6,6 +6,7 @@
     capture_peer.py run DIR LENGTHS BATCH...    transformers with forward hooks
     capture_peer.py flops                       of matrix products, a token
     capture_peer.py clock COMMAND...            its wall and CPU seconds
+    capture_peer.py peak COMMAND...             its wall seconds and largest resident set, MiB
     capture_peer.py sgemm                       numpy's (OpenBLAS) and torch's rate, GFLOP/s
 
 `run` takes the lengths of the same pairs (column `tokens` of a store's rows.tsv), random ids, and
@@ -109,6 +110,13 @@ def clock(command):
     print(f'{wall:.3f}\t{used.ru_utime + used.ru_stime:.3f}')
 
 
+def peak(command):
+    wall = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall = time.perf_counter() - wall
+    print(f'{wall:.1f} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024}')
+
+
 def main():
     job, args = sys.argv[1], sys.argv[2:]
     if job == 'model':
@@ -119,6 +127,8 @@ def main():
         sgemm()
     elif job == 'clock':
         clock(args)
+    elif job == 'peak':
+        peak(args)
     elif job == 'flops':
         print(FLOPS)
     else:

@@ -43,7 +43,8 @@ for _ in $(seq "${ROUNDS:-3}"); do
             -r 2 -o csv 2>/dev/null |
             "$python" -c 'import csv, sys
 for r in csv.DictReader(sys.stdin):
-    print(f"llama.cpp '"$type"', {r["n_prompt"]} tokens\t{float(r["avg_ts"]):.1f}")' | tee -a "$work/rates"
+    tokens, rate = r["n_prompt"], float(r["avg_ts"])
+    print(f"llama.cpp {sys.argv[1]}, {tokens} tokens\t{rate:.1f}")' "$type" | tee -a "$work/rates"
     done
 done
 echo "--- best of each, tokens/s"

@@ -4,7 +4,7 @@
 #     bench/scaling.sh
 #
 # demo/model over the demo's corpus (demo/corpus.sh): the first 5,000, 15,000 and 50,000 pairs of held-out
-# queries x 50 candidates, all cores; then 5,000 pairs by one process of one thread and by two (mpirun -n 2;
+# queries x 50 candidates, all cores; then 10,000 pairs by one process of one thread and by two (mpirun -n 2;
 # and two plain processes with --shard), in turn, $ROUNDS (3) times. RANKPROBE names the binary.
 set -eu
 cd "$(dirname "$0")/.."
@@ -26,7 +26,7 @@ for n in 5000 15000 50000; do
         awk -v n="$n" '/s of CPU/ { sub("rankprobe: ", ""); split($0, a, " ")
             printf "%6d pairs: %s; %.2f ms of CPU a pair\n", n, $0, 1000 * a[3] / n }'
 done
-head -n 5000 "$work/top" >"$work/run"
+head -n 10000 "$work/top" >"$work/run"
 capture="capture -q -j 1 --model demo/model --run $work/run $pairs --shard-rows 256"
 clock() {
     start=$(date +%s.%N)
