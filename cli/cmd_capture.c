@@ -41,14 +41,16 @@ static int run(int argc, char **argv)
     int n, code;
 
     rp_capture_options_init(&o);
-    rp_opt_list views = {{"resid_post.all.mean"}, 1};
+    const char *usual = "resid_post.all.mean";
+    rp_opt_list views = {{usual}, 1};
     bool score = true;
     bool share = true;
     const rp_opt options[] = {
         RP_OPT_PAIRS(o),
         RP_OPT_TEMPLATE(o.template_),
         {"", 0, RP_OPT_FLAG, NULL, NULL, "what is kept", NULL},
-        {"view", 0, RP_OPT_LIST, &views, "VIEW", "what to pool", NULL},
+        {"view", 0, RP_OPT_LIST, &views, "VIEW",
+         "what to pool; where --append is given and this is not, what the store has", NULL},
         {"score", 0, RP_OPT_FLAG, &score, NULL,
          "the scores beside the activations, which a model without a score head cannot give", NULL},
         {"", 0, RP_OPT_FLAG, NULL, NULL, "output", NULL},
@@ -85,7 +87,7 @@ static int run(int argc, char **argv)
     if (!o.store) return rp_cli_usage("--output is required");
     if ((code = parse_shard(&o, shard))) return code;
     o.views = views.item;
-    o.nviews = views.n;
+    o.nviews = o.append && views.item[0] == usual ? 0 : views.n;
     o.no_score = !score;
     o.no_share = !share;
     o.threads = rp_cli_threads();

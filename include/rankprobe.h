@@ -181,11 +181,11 @@ typedef struct rp_capture_options {
     const char *model, *base, *models;
     rp_template_options template_;
     const char *const *views; /* [nviews] "site.tokens.pool", default { "resid_post.all.mean" } */
-    size_t nviews;
-    const char *dtype; /* "f32" (default), "f16", "bf16", "i8" */
-    const char *store; /* directory to write; an unfinished one is continued */
-    bool no_score;     /* base models without a score head */
-    size_t shard_rows; /* default 1024 */
+    size_t nviews;            /* 0: those of the store that is added to, else the default */
+    const char *dtype;        /* "f32" (default), "f16", "bf16", "i8" */
+    const char *store;        /* directory to write; an unfinished one is continued */
+    bool no_score;            /* base models without a score head */
+    size_t shard_rows;        /* default 1024 */
     size_t memory;
     /* In what matrices are multiplied: "f32" (default), "bf16", "int8"; the last two only where the
      * machine has instructions for them, and at the cost of digits (bench/RESULTS.md). */
@@ -262,8 +262,8 @@ rp_status rp_store_read(const rp_store *store, float *x, size_t view, size_t lay
 rp_status rp_store_read_rows(const rp_store *store, float *x, size_t view, size_t layer,
                              const size_t *row, size_t n, rp_error *err);
 /* Rows as they lie in the mapped store, without a copy: *x [*n, width], from `row` to the end of
- * its shard at most, until the store is freed. *x is NULL where values are not kept as f32. Errors
- * and threads as rp_store_read_rows. */
+ * its shard at most, until the store is freed. *x is NULL where values are not kept as f32, or not
+ * aligned. Errors and threads as rp_store_read_rows. */
 rp_status rp_store_map_rows(const rp_store *store, const float **x, size_t *n, size_t view,
                             size_t layer, size_t row, rp_error *err);
 /* Hints about the mapped shards of a layer, at any time, from any thread: it will be read soon; it

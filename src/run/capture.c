@@ -13,6 +13,7 @@ typedef struct capture {
     rp_workload work;
     rp_listing list;
     rp_store_writer *writer;
+    rp_session *session;
     float **x;                 /* [nviews] [layers, shard rows, width] */
     float *scores;             /* [shard rows], NULL without a head */
     size_t process, processes; /* which of those that write the store */
@@ -37,12 +38,13 @@ static void capture_release(capture *c)
     for (size_t v = 0; c->x && v < c->list.nviews; v++) free(c->x[v]);
     free(c->x);
     free(c->scores);
+    rp_session_free(c->session);
     rp_store_writer_free(c->writer);
     rp_listing_release(&c->list);
     rp_workload_release(&c->work);
 }
 
-static rp_status open_writer(capture *c, rp_error *err)
+static rp_status open_writer(capture *c, bool only_look, rp_error *err)
 {
     const rp_capture_options *o = c->options;
     rp_store_plan plan = {.views = c->list.shape,
@@ -54,11 +56,10 @@ static rp_status open_writer(capture *c, rp_error *err)
                           .shared = c->processes > 1,
                           .repair = o->repair,
                           .append = o->append,
+                          .rehearse = only_look,
                           .command = c->host ? c->host->command : NULL};
     rp_status status = rp_store_dtype_find(&plan.dtype, o->dtype, err);
 
-    if (status == RP_OK && o->shard_rows == 0)
-        status = rp_fail(err, RP_EARG, "a shard needs at least one row");
     if (status == RP_OK) status = rp_workload_to_json(&plan.settings, &c->work, &o->in, err);
     /* Other numbers; stores of f32 are as they were before there was a choice. */
     if (status == RP_OK && o->compute && strcmp(o->compute, "f32") != 0 &&
@@ -85,27 +86,40 @@ static rp_status refuse_shard(size_t row, size_t rows, size_t memory, rp_error *
                    instead);
 }
 
-/* The buffers of one shard; *left is what remains of the memory for the session. */
-static rp_status make_buffers(capture *c, size_t *left, rp_error *err)
+/* The buffers of one shard, and with what they leave of the memory the session. */
+static rp_status make_room(capture *c, rp_error *err)
 {
-    size_t memory = c->options->memory, bytes = 0, row = 0;
-    size_t rows = rp_layout_shard_rows(rp_store_writer_layout(c->writer), 0);
+    const rp_capture_options *o = c->options;
+    const rp_listing *l = &c->list;
+    size_t bytes = 0, row = 0, rows = o->shard_rows < l->rows ? o->shard_rows : l->rows;
+    rp_session_options session = {
+        .threads = o->threads, .compute = o->compute, .no_share = o->no_share};
 
-    for (size_t v = 0; v < c->list.nviews; v++)
-        row += rp_layout_layers(&c->list.shape[v]) * c->list.shape[v].width * sizeof(float);
-    if (__builtin_mul_overflow(row, rows, &bytes) || bytes > memory / 2)
-        return refuse_shard(row, rows, memory, err);
-    *left = memory - bytes;
-    c->x = rp_alloc(c->list.nviews, sizeof *c->x);
-    if (!c->options->no_score) c->scores = rp_alloc(rows, sizeof *c->scores);
-    if (!c->x || (!c->options->no_score && !c->scores))
-        return rp_fail_memory(err, rows * sizeof *c->scores);
-    for (size_t v = 0; v < c->list.nviews; v++) {
-        size_t floats = rp_layout_layers(&c->list.shape[v]) * c->list.shape[v].width * rows;
+    if (c->x) return RP_OK;
+    for (size_t v = 0; v < l->nviews; v++)
+        row += rp_layout_layers(&l->shape[v]) * l->shape[v].width * sizeof(float);
+    if (__builtin_mul_overflow(row, rows, &bytes) || bytes > o->memory / 2)
+        return refuse_shard(row, rows, o->memory, err);
+    session.memory = o->memory - bytes;
+    c->x = rp_alloc(l->nviews, sizeof *c->x);
+    if (!o->no_score) c->scores = rp_alloc(rows, sizeof *c->scores);
+    if (!c->x || (!o->no_score && !c->scores)) return rp_fail_memory(err, rows * sizeof *c->scores);
+    for (size_t v = 0; v < l->nviews; v++) {
+        size_t floats = rp_layout_layers(&l->shape[v]) * l->shape[v].width * rows;
         c->x[v] = rp_alloc(floats, sizeof **c->x);
         if (!c->x[v]) return rp_fail_memory(err, floats * sizeof **c->x);
     }
-    return RP_OK;
+    return rp_session_new(&c->session, c->work.model, &session, err);
+}
+
+static rp_status encode(const capture *c, rp_sequences *sequences, size_t first, size_t rows,
+                        rp_error *err)
+{
+    unsigned wanted = RP_SET_ALL;
+
+    for (size_t v = 0; v < c->list.nviews; v++) wanted |= c->list.view[v].set;
+    return rp_sequences_encode(sequences, c->work.template_, rp_model_about(c->work.model),
+                               c->list.pair + first, rows, wanted, c->options->threads, err);
 }
 
 static void keep_tokens(capture *c, const rp_sequences *sequences, size_t first)
@@ -175,27 +189,22 @@ static rp_status take_shards(capture *c, rp_drive *drive, rp_error *err)
 static rp_status capture_shards(capture *c, rp_error *err)
 {
     const rp_layout *layout = rp_store_writer_layout(c->writer);
-    const rp_capture_options *o = c->options;
     rp_drive drive = {.what = "capturing pairs", .total = layout->rows, .host = c->host};
-    size_t left = 0;
-    rp_status status;
+    rp_status status = RP_OK;
 
-    for (size_t s = 0; s < layout->shards; s++)
-        if (rp_store_writer_has(c->writer, s)) drive.done += rp_layout_shard_rows(layout, s);
-    if (drive.done == layout->rows) return RP_OK;
-    status = make_buffers(c, &left, err);
-    if (status == RP_OK)
-        status = rp_session_new(&drive.session, c->work.model,
-                                &(rp_session_options){.memory = left,
-                                                      .threads = o->threads,
-                                                      .compute = o->compute,
-                                                      .no_share = o->no_share},
-                                err);
+    for (size_t s = 0; status == RP_OK && s < layout->shards; s++) {
+        size_t rows = rp_layout_shard_rows(layout, s);
+        if (rp_store_writer_has(c->writer, s))
+            drive.done += rows;
+        else
+            status = rp_listing_require(&c->list, s * layout->shard_rows, rows, c->options, err);
+    }
+    if (status != RP_OK || drive.done == layout->rows) return status;
+    status = make_room(c, err);
+    drive.session = c->session;
     if (status == RP_OK)
         status = rp_host_progress(c->host, drive.what, drive.done, drive.total, err);
-    if (status == RP_OK) status = take_shards(c, &drive, err);
-    rp_session_free(drive.session);
-    return status;
+    return status == RP_OK ? take_shards(c, &drive, err) : status;
 }
 
 static rp_status finish(capture *c, rp_error *err)
@@ -217,16 +226,34 @@ static rp_status finish(capture *c, rp_error *err)
     return status;
 }
 
-/* Before the store becomes an unfinished one. */
-static rp_status require_texts(const capture *c, rp_error *err)
+/* A complete store becomes an unfinished one when it is added to: whatever could keep the new rows
+ * from being computed, or make them rows of another text, is found before. */
+static rp_status rehearse(capture *c, rp_error *err)
 {
     const rp_listing *l = &c->list;
-    size_t full = c->options->shard_rows ? l->there.rows / c->options->shard_rows : 0;
-    bool views = l->nviews > l->there.nviews;
+    size_t shard_rows = c->options->shard_rows, first = rp_listing_first(l, shard_rows);
+    rp_status status = RP_OK;
 
-    if (!l->there.rows || (!views && l->rows == l->there.rows)) return RP_OK;
-    size_t first = views ? 0 : full * c->options->shard_rows;
-    return rp_listing_require(l, first, l->rows - first, c->options, err);
+    if (!l->there.rows || first == l->rows) return RP_OK;
+    status = open_writer(c, true, err); /* other settings are the first thing to be told */
+    rp_store_writer_free(c->writer);
+    c->writer = NULL;
+    if (status == RP_OK) status = rp_listing_require(l, first, l->rows - first, c->options, err);
+    if (status == RP_OK) status = make_room(c, err);
+    for (size_t n; status == RP_OK && first < l->rows; first += n) {
+        rp_sequences sequences;
+        n = l->rows - first < shard_rows ? l->rows - first : shard_rows;
+        status = encode(c, &sequences, first, n, err);
+        if (status != RP_OK) return status;
+        for (size_t r = 0; status == RP_OK && r < n; r++) {
+            rp_sequence_about about = rp_sequences_about(&sequences, r);
+            status = rp_listing_compare(l, first + r, &about, c->options, err);
+        }
+        rp_sequences_release(&sequences);
+        if (status == RP_OK)
+            status = rp_host_progress(c->host, "reading pairs", first + n, l->rows, err);
+    }
+    return status;
 }
 
 static rp_status check_options(capture *c, rp_error *err)
@@ -235,6 +262,7 @@ static rp_status check_options(capture *c, rp_error *err)
     size_t machine = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
 
     if (!o->store) return rp_fail(err, RP_EARG, "no store directory is given");
+    if (o->shard_rows == 0) return rp_fail(err, RP_EARG, "a shard needs at least one row");
     if (o->shards && o->shard >= o->shards)
         return rp_fail(err, RP_EARG, "shard %zu of %zu: they are counted from 0", o->shard,
                        o->shards);
@@ -262,8 +290,9 @@ static rp_status run(capture *c, rp_error *err)
         status =
             rp_workload_open(&c->work, &o->in, &source, &o->template_, !o->no_score, c->host, err);
     if (status == RP_OK) status = rp_listing_init(&c->list, &c->work, o, err);
-    if (status == RP_OK) status = require_texts(c, err);
-    if (status == RP_OK) status = open_writer(c, err);
+    if (status == RP_OK)
+        status = o->append ? rehearse(c, err) : o->repair ? make_room(c, err) : RP_OK;
+    if (status == RP_OK) status = open_writer(c, false, err);
     if (status != RP_OK) return status;
     if (rp_store_writer_complete(c->writer)) {
         rp_host_note(c->host, "'%s' is complete: nothing to do", o->store);

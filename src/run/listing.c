@@ -1,5 +1,6 @@
 #include "run/listing.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,17 +32,19 @@ static rp_status add_view(rp_listing *l, const char *name, const rp_model *model
 static rp_status list_views(rp_listing *l, const rp_workload *work, const rp_capture_options *o,
                             rp_error *err)
 {
-    size_t n = l->there.nviews + o->nviews;
+    static const char *const usual = "resid_post.all.mean";
+    const char *const *asked = o->nviews || l->there.nviews ? o->views : &usual;
+    size_t more = o->nviews || l->there.nviews ? o->nviews : 1, n = l->there.nviews + more;
     rp_status status = RP_OK;
 
-    if (o->nviews == 0) return rp_fail(err, RP_EARG, "no view is asked for");
+    if (o->repair && l->there.nviews) more = 0;
     l->view = rp_alloc(n, sizeof *l->view);
     l->shape = rp_alloc(n, sizeof *l->shape);
     if (!l->view || !l->shape) return rp_fail_memory(err, n * sizeof *l->view);
     for (size_t v = 0; status == RP_OK && v < l->there.nviews; v++)
         status = add_view(l, l->there.view[v], work->model, err);
-    for (size_t v = 0; status == RP_OK && v < o->nviews; v++)
-        status = add_view(l, o->views[v], work->model, err);
+    for (size_t v = 0; status == RP_OK && v < more; v++)
+        status = add_view(l, asked[v], work->model, err);
     return status;
 }
 
@@ -82,7 +85,7 @@ static rp_status take_old(rp_listing *l, bool *taken, const rp_pairs *pairs, rp_
     return status;
 }
 
-static rp_status list_all(rp_listing *l, const rp_pairs *pairs, rp_error *err)
+static rp_status list_all(rp_listing *l, const rp_pairs *pairs, bool more, rp_error *err)
 {
     size_t most = l->there.rows + pairs->n;
     bool *taken = rp_alloc(pairs->n, sizeof *taken);
@@ -90,7 +93,7 @@ static rp_status list_all(rp_listing *l, const rp_pairs *pairs, rp_error *err)
     l->own = rp_alloc(most, sizeof *l->own);
     rp_status status = taken && l->own ? take_old(l, taken, pairs, err) : rp_fail_memory(err, most);
     l->rows = l->there.rows;
-    for (size_t i = 0; status == RP_OK && i < pairs->n; i++)
+    for (size_t i = 0; status == RP_OK && more && i < pairs->n; i++)
         if (!taken[i]) l->own[l->rows++] = pairs->pair[i];
     l->pair = l->own;
     free(taken);
@@ -104,12 +107,12 @@ rp_status rp_listing_init(rp_listing *l, const rp_workload *work, const rp_captu
     rp_status status = RP_OK;
 
     *l = (rp_listing){.rows = pairs->n, .pair = pairs->pair};
-    if (o->append) status = rp_append_look(&l->there, o->store, err);
+    if (o->append || o->repair) status = rp_append_look(&l->there, o->store, o->repair, err);
     if (status == RP_OK) status = list_views(l, work, o, err);
     if (status != RP_OK) return status;
     l->row = rp_alloc(l->there.rows + pairs->n, sizeof *l->row);
     if (!l->row) return rp_fail_memory(err, pairs->n * sizeof *l->row);
-    if (l->there.rows) status = list_all(l, pairs, err);
+    if (l->there.rows) status = list_all(l, pairs, o->append, err);
     for (size_t r = l->there.rows; status == RP_OK && r < l->rows; r++)
         l->row[r] = (rp_store_row){.qid = l->pair[r].qid, .docid = l->pair[r].docid};
     return status;
@@ -127,4 +130,26 @@ rp_status rp_listing_require(const rp_listing *l, size_t first, size_t n,
                 "for new pairs those of its last shard if that is not full",
                 l->pair[r].qid, l->pair[r].docid, r, o->store, o->in.run);
     return RP_OK;
+}
+
+size_t rp_listing_first(const rp_listing *l, size_t shard_rows)
+{
+    if (l->nviews > l->there.nviews) return 0;
+    return l->rows > l->there.rows ? l->there.rows / shard_rows * shard_rows : l->rows;
+}
+
+rp_status rp_listing_compare(const rp_listing *l, size_t row, const rp_sequence_about *about,
+                             const rp_capture_options *o, rp_error *err)
+{
+    if (row >= l->there.rows) return RP_OK;
+    const rp_store_row *old = &l->there.row[row];
+    double control = fabs(old->token_control - about->control); /* nine digits are kept */
+    if (old->tokens == about->tokens && old->query_tokens == about->query &&
+        old->document_tokens == about->document &&
+        !(control > 1e-7 * (1 + fabs(old->token_control))))
+        return RP_OK;
+    return rp_fail(err, RP_EARG,
+                   "query '%.80s' document '%.80s', row %zu of '%s', has another text there: %zu "
+                   "tokens, here %zu",
+                   old->qid, old->docid, row, o->store, old->tokens, about->tokens);
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -76,11 +78,38 @@ void rp_claim_release(rp_claim *c)
     c->held = c->gate = c->shard = -1;
 }
 
-rp_status rp_claim_enter(rp_claim *c, rp_error *err)
+/* A finished store's gate is deleted; the next job has another of that name, which is then ours. */
+static rp_status same_gate(rp_claim *c, bool *same, rp_error *err)
 {
-    while (c->gate >= 0 && flock(c->gate, LOCK_EX) != 0) {
-        if (errno == EINTR) continue;
-        return errno == ENOLCK || errno == EOPNOTSUPP ? RP_OK : rp_fail_errno(err, c->dir);
+    char path[RP_STORE_PATH];
+    struct stat mine, there;
+    rp_status status = rp_path_join(path, sizeof path, c->dir, RP_STORE_LOCK, err);
+    *same = true;
+    if (status || fstat(c->gate, &mine) != 0 || stat(path, &there) != 0) return status;
+    if (mine.st_dev == there.st_dev && mine.st_ino == there.st_ino) return RP_OK;
+    *same = false;
+    close(c->gate);
+    c->gate = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    return c->gate < 0 ? rp_fail_errno(err, path) : RP_OK;
+}
+
+rp_status rp_claim_enter(rp_claim *c, const rp_host *host, rp_error *err)
+{
+    const struct timespec pause = {0, 20000000};
+    while (c->gate >= 0) {
+        bool same = true;
+        if (flock(c->gate, LOCK_EX | LOCK_NB) == 0) {
+            rp_status status = same_gate(c, &same, err);
+            if (status || same) return status;
+        } else if (errno == ENOLCK || errno == EOPNOTSUPP) {
+            return RP_OK;
+        } else if (errno != EWOULDBLOCK && errno != EINTR) {
+            return rp_fail_errno(err, c->dir);
+        } else { /* not in flock itself, which a signal could not end */
+            rp_status status = rp_host_progress(host, "waiting for other processes", 0, 0, err);
+            if (status) return status;
+            nanosleep(&pause, NULL);
+        }
     }
     return RP_OK;
 }

@@ -23,8 +23,8 @@ typedef struct rp_claim {
 rp_status rp_claim_open(rp_claim *claim, const char *dir, bool shared, rp_error *err);
 void rp_claim_release(rp_claim *claim);
 /* Between the two only one of the processes that share a store looks at it or finishes it. Nothing
- * where one holds it alone. */
-rp_status rp_claim_enter(rp_claim *claim, rp_error *err);
+ * where one holds it alone. RP_ECANCEL where the host asks so while it waits. */
+rp_status rp_claim_enter(rp_claim *claim, const rp_host *host, rp_error *err);
 void rp_claim_leave(rp_claim *claim);
 /* *mine <- whether nobody else is computing the shard; it is then held until it is let go. After
  * rp_claim_enter. */

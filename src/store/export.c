@@ -134,6 +134,7 @@ rp_status rp_store_export(const rp_export_options *o, const rp_host *host, rp_er
             status = rp_fail(err, RP_EARG, "'%s': %s has layers %zu to %zu; say which", o->store,
                              v->name, v->layer_first, v->layer_last);
     }
+    if (!status) status = rp_store_check_output(o->store, o->output, err);
     if (!status) status = rp_out_open(&out, o->output, err);
     if (!status) {
         rows = rp_store_rows(store), width = rp_store_view_at(store, view)->width;

@@ -1,4 +1,6 @@
 /* What is in a store, and whether it is as it was written. */
+#include <dirent.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -26,6 +28,10 @@ static rp_status load(json_t **manifest, rp_layout *layout, char path[RP_STORE_P
     if (!status) status = rp_manifest_load(manifest, path, err);
     if (!status)
         status = rp_layout_from_json(layout, json_object_get(*manifest, "settings"), path, err);
+    const json_t *shards = json_object_get(*manifest, "shards");
+    if (!status && *complete && json_array_size(shards) != layout->shards)
+        status = rp_fail(err, RP_EFORMAT, "'%s': 'shards' lists %zu shards, not %zu", path,
+                         json_array_size(shards), layout->shards);
     return status;
 }
 
@@ -70,20 +76,22 @@ static void say_history(FILE *f, const json_t *list)
     }
 }
 
-/* Shards that are there, and bytes of a view's files. */
+/* Shards that are there, and bytes of a view's files: of those in its directory, since a number in
+ * store.json is no reason to look for so many. */
 static rp_status measure(size_t *shards, double *bytes, const rp_layout *layout, const char *dir,
                          size_t view, rp_error *err)
 {
     char path[RP_STORE_PATH];
     struct stat st;
     *shards = 0, *bytes = 0;
-    for (size_t s = 0; s < layout->shards; s++) {
-        rp_status status = rp_layout_path(path, dir, &layout->view[view], s, err);
-        if (status) return status;
-        if (stat(path, &st) != 0) continue;
-        ++*shards, *bytes += (double)st.st_size;
-    }
-    return RP_OK;
+    rp_status status = rp_path_join(path, sizeof path, dir, layout->view[view].name, err);
+    DIR *d = status ? NULL : opendir(path);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+        if (fnmatch("[0-9]*.safetensors", e->d_name, 0) == 0 &&
+            fstatat(dirfd(d), e->d_name, &st, 0) == 0)
+            ++*shards, *bytes += (double)st.st_size;
+    if (d) closedir(d);
+    return status;
 }
 
 static rp_status say_views(FILE *f, const rp_layout *layout, const char *dir, rp_error *err)
@@ -111,6 +119,7 @@ rp_status rp_store_info(const char *dir, const char *output, rp_error *err)
     char path[RP_STORE_PATH];
     bool complete;
     rp_status status = load(&manifest, &layout, path, &complete, dir, err);
+    if (!status) status = rp_store_check_output(dir, output, err);
     if (!status) status = rp_out_open(&out, output, err);
     if (!status) {
         const json_t *settings = json_object_get(manifest, "settings");
@@ -234,6 +243,7 @@ rp_status rp_store_verify(const char *dir, const char *output, int threads, cons
     if (!status && !complete)
         status = rp_fail(err, RP_EFORMAT,
                          "'%s' is unfinished: run the same capture again to complete it", dir);
+    if (!status) status = rp_store_check_output(dir, output, err);
     if (!status) status = rp_out_open(&out, output, err);
     if (!status) {
         c = (check){.dir = dir,

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct {
     const char *name;
@@ -167,9 +168,13 @@ rp_status rp_json_load(json_t **object, const char *path, size_t limit, rp_error
     char *data = NULL;
     size_t size = 0;
     json_error_t where;
-    rp_status status = rp_file_read(&data, &size, path, limit, err);
+    struct stat st;
+    rp_status status;
 
     *object = NULL;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a pipe would be waited for */
+        return rp_fail(err, RP_EIO, "'%s' is not a regular file", path);
+    status = rp_file_read(&data, &size, path, limit, err);
     if (status != RP_OK) return status;
     *object = json_loadb(data, size, JSON_REJECT_DUPLICATES, &where);
     free(data);
@@ -272,6 +277,29 @@ rp_status rp_layout_from_json(rp_layout *layout, const json_t *settings, const c
 }
 
 /* ---- files ---- */
+
+static bool is_inside(const char *path, const char *dir)
+{
+    char *real = realpath(path, NULL), *home = realpath(dir, NULL);
+    size_t n = home ? strlen(home) : 0;
+    bool inside = real && home && strncmp(real, home, n) == 0 && (real[n] == '/' || !real[n]);
+
+    free(real);
+    free(home);
+    return inside;
+}
+
+rp_status rp_store_check_output(const char *dir, const char *output, rp_error *err)
+{
+    char parent[RP_STORE_PATH];
+    const char *slash = output ? strrchr(output, '/') : NULL;
+
+    if (!output || strcmp(output, "-") == 0) return RP_OK;
+    snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - output + 1) : 1,
+             slash ? output : ".");
+    if (!is_inside(output, dir) && !is_inside(parent, dir)) return RP_OK;
+    return rp_fail(err, RP_EARG, "'%s': is inside the store, whose files it could replace", output);
+}
 
 rp_status rp_store_file_measure(rp_store_file *file, const char *path, rp_error *err)
 {

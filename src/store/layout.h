@@ -55,6 +55,9 @@ size_t rp_layout_layers(const rp_store_view *view);
 rp_status rp_layout_path(char out[RP_STORE_PATH], const char *dir, const rp_store_view *view,
                          size_t shard, rp_error *err);
 
+/* RP_EARG when an output would lie in the store's directory. */
+rp_status rp_store_check_output(const char *dir, const char *output, rp_error *err);
+
 /* "f32", "f16", "bf16", "i8"; RP_EARG names the choices. */
 rp_status rp_store_dtype_find(rp_dtype *dtype, const char *name, rp_error *err);
 const char *rp_store_dtype_name(rp_dtype dtype);

@@ -5,8 +5,7 @@
 
 #define MANIFEST_BYTES ((size_t)1 << 30)
 
-/* XXH3-64 over "qid NUL docid NUL" of every row. */
-static rp_status checksum_rows(uint64_t *sum, const rp_store_row *row, size_t rows, rp_error *err)
+rp_status rp_manifest_pairs(uint64_t *sum, const rp_store_row *row, size_t rows, rp_error *err)
 {
     rp_text text = {0};
     rp_status status = RP_OK;
@@ -29,7 +28,7 @@ rp_status rp_manifest_new(json_t **manifest, const rp_layout *layout, const rp_s
 {
     uint64_t sum;
     json_t *copy = NULL;
-    rp_status status = checksum_rows(&sum, row, layout->rows, err);
+    rp_status status = rp_manifest_pairs(&sum, row, layout->rows, err);
 
     *manifest = NULL;
     if (status != RP_OK) return status;

@@ -6,6 +6,8 @@
 
 #include "store/part.h"
 
+/* XXH3-64 over "qid NUL docid NUL" of every row. */
+rp_status rp_manifest_pairs(uint64_t *sum, const rp_store_row *row, size_t rows, rp_error *err);
 /* {"format", "format_version", "version", "command", "settings"}; settings is copied. */
 rp_status rp_manifest_new(json_t **manifest, const rp_layout *layout, const rp_store_row *row,
                           const json_t *settings, const char *command, rp_error *err);

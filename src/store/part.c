@@ -28,7 +28,7 @@ static bool is_kept(const column *c, bool score)
 
 rp_status rp_part_init(rp_part *part, size_t nviews, rp_error *err)
 {
-    *part = (rp_part){false, rp_alloc(nviews, sizeof *part->file),
+    *part = (rp_part){false, 0, rp_alloc(nviews, sizeof *part->file),
                       rp_alloc(nviews, sizeof *part->loss)};
     if (part->file && part->loss) return RP_OK;
     rp_part_release(part);

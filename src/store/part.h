@@ -11,6 +11,7 @@
 
 typedef struct rp_part {
     bool done;
+    size_t kept;         /* files of so many views, the first ones, stay as they are */
     rp_store_file *file; /* [nviews] */
     rp_loss *loss;       /* [nviews] */
 } rp_part;

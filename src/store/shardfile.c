@@ -225,7 +225,9 @@ void rp_shardfile_decode(const rp_shardfile *f, float *x, size_t layer, size_t f
 
 const float *rp_shardfile_rows(const rp_shardfile *f, size_t layer)
 {
-    return f->dtype == RP_F32 ? f->piece[layer - f->layer_first][0] : NULL;
+    const void *at = f->piece[layer - f->layer_first][0];
+
+    return f->dtype == RP_F32 && (uintptr_t)at % _Alignof(float) == 0 ? at : NULL;
 }
 
 /* glibc's posix_madvise ignores DONTNEED, hence madvise. Pages shared with a neighbour may go, too:

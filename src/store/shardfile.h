@@ -21,7 +21,8 @@ rp_status rp_shardfile_open(rp_shardfile **file, const char *path, const rp_stor
 void rp_shardfile_free(rp_shardfile *file);
 /* x [n, width] <- rows first..first + n - 1 of the file, of a layer that the view has. */
 void rp_shardfile_decode(const rp_shardfile *file, float *x, size_t layer, size_t first, size_t n);
-/* The rows of a layer as they lie in the file, [rows, width]; NULL unless they are f32. */
+/* The rows of a layer as they lie in the file, [rows, width]; NULL unless they are f32 and aligned.
+ */
 const float *rp_shardfile_rows(const rp_shardfile *file, size_t layer);
 /* Hints: the layer's pages will be read soon; they may leave this process's memory. */
 void rp_shardfile_expect(const rp_shardfile *file, size_t layer);

@@ -304,7 +304,9 @@ rp_status rp_store_map_rows(const rp_store *store, const float **x, size_t *n, s
     size_t s = row / layout->shard_rows, at = row - s * layout->shard_rows;
     rp_status status = use_shard(&file, store, s, view, err);
     if (status != RP_OK) return status;
-    *x = rp_shardfile_rows(file, layer) + at * layout->view[view].width;
+    *x = rp_shardfile_rows(file, layer);
+    if (!*x) return RP_OK;
+    *x += at * layout->view[view].width;
     *n = rp_layout_shard_rows(layout, s) - at;
     return RP_OK;
 }

@@ -18,13 +18,13 @@
 struct rp_store_writer {
     char *dir;
     rp_claim claim;
-    bool repair, append;
+    bool repair, append, rehearse;
     rp_layout layout;
     rp_store_row *row;  /* [rows] names of the plan, numbers of the shards that are there */
     json_t *manifest;   /* of the first start */
     rp_part *part;      /* [shards] */
     bool complete, all; /* all: every shard is there */
-    size_t kept_shards, kept_views; /* of a store that is added to: files that stay as they are */
+    const rp_host *host;
 };
 
 void rp_store_writer_free(rp_store_writer *w)
@@ -60,9 +60,9 @@ bool rp_store_writer_has(const rp_store_writer *w, size_t shard)
 /* What a killed writer may leave: the temporary names of rp_out. */
 static bool is_temporary(const char *name)
 {
-    static const char *const own[] = {"store.json.*-*.tmp", "store.partial.json.*-*.tmp",
-                                      "rows.tsv.*-*.tmp", "[0-9]*.json.*-*.tmp",
-                                      "[0-9]*.safetensors.*-*.tmp"};
+    static const char *const own[] = {"store.json.*-*.tmp",  "store.partial.json.*-*.tmp",
+                                      "rows.tsv.*-*.tmp",    "rows.before.tsv.*-*.tmp",
+                                      "[0-9]*.json.*-*.tmp", "[0-9]*.safetensors.*-*.tmp"};
 
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (fnmatch(own[i], name, 0) == 0) return true;
@@ -71,7 +71,8 @@ static bool is_temporary(const char *name)
 
 /* Deletes left-over temporaries; where several write they may be another's at work, until every
  * shard is there. *others counts what else is there. */
-static rp_status sweep(const rp_store_writer *w, const char *path, size_t *others, rp_error *err)
+static rp_status sweep(const rp_store_writer *w, const char *path, bool delete, size_t *others,
+                       rp_error *err)
 {
     DIR *d = opendir(path);
     rp_status status = RP_OK;
@@ -83,7 +84,7 @@ static rp_status sweep(const rp_store_writer *w, const char *path, size_t *other
         if (strcmp(e->d_name, RP_STORE_LOCK) == 0) continue;
         if (!is_temporary(e->d_name))
             ++*others;
-        else if ((!w->claim.shared || w->all) && unlinkat(dirfd(d), e->d_name, 0) != 0 &&
+        else if (delete &&(!w->claim.shared || w->all) && unlinkat(dirfd(d), e->d_name, 0) != 0 &&
                  errno != ENOENT)
             status = rp_fail_errno(err, path);
     }
@@ -97,10 +98,10 @@ static rp_status sweep_views(const rp_store_writer *w, rp_error *err)
     size_t others;
     rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
 
-    if (status == RP_OK) status = sweep(w, path, &others, err);
+    if (status == RP_OK) status = sweep(w, path, true, &others, err);
     for (size_t v = 0; status == RP_OK && v < w->layout.nviews; v++) {
         status = rp_path_join(path, sizeof path, w->dir, w->layout.view[v].name, err);
-        if (status == RP_OK) status = sweep(w, path, &others, err);
+        if (status == RP_OK) status = sweep(w, path, true, &others, err);
     }
     return status;
 }
@@ -146,6 +147,9 @@ static rp_status delete_parts(const rp_store_writer *w, rp_error *err)
         if (status == RP_OK && unlink(path) != 0 && errno != ENOENT)
             status = rp_fail_errno(err, path);
     }
+    if (status == RP_OK) status = rp_path_join(path, sizeof path, w->dir, RP_STORE_OLD_ROWS, err);
+    if (status == RP_OK && unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
+        status = rp_fail_errno(err, path);
     if (status == RP_OK) status = delete_locks(w, err);
     if (status == RP_OK) status = rp_path_join(path, sizeof path, w->dir, RP_STORE_PARTS, err);
     if (status == RP_OK && rmdir(path) != 0 && errno != ENOENT && errno != ENOTEMPTY)
@@ -160,12 +164,18 @@ static rp_status delete_parts(const rp_store_writer *w, rp_error *err)
 static rp_status match(const rp_store_writer *w, const char *path, bool complete,
                        const json_t *wanted, rp_error *err)
 {
-    bool began = rp_append_began(w->manifest);
+    bool began = rp_append_began(w->manifest), grown = rp_append_grown(w->manifest);
 
     if (began && !w->append)
         return rp_fail(err, RP_EARG, "'%s' is being added to: go on with --append", w->dir);
-    return w->append && (began || complete) ? rp_append_match(w->manifest, wanted, path, err)
-                                            : rp_manifest_match(w->manifest, wanted, path, err);
+    if (grown && !w->append && !w->repair)
+        return rp_fail(err, RP_EARG, "'%s' was added to since: give --append, or --repair", w->dir);
+    if (w->append ? !began && !complete : !w->repair || !grown)
+        return rp_manifest_match(w->manifest, wanted, path, err);
+    rp_status status = rp_append_match(w->manifest, wanted, path, err);
+    if (status == RP_OK && !began)
+        status = rp_append_same_rows(w->manifest, w->row, w->layout.rows, path, err);
+    return status;
 }
 
 /* The parts of an older format lack numbers that rows.tsv now has. */
@@ -191,6 +201,7 @@ static rp_status adopt_complete(rp_store_writer *w, const rp_host *host, rp_erro
 
     w->all = true;
     status = sweep_views(w, err);
+    if (status == RP_OK && w->repair) status = check_format(w->manifest, RP_STORE_MANIFEST, err);
     if (status == RP_OK && w->repair)
         status =
             rp_repair_begin(&sound, w->part, w->row, w->dir, &w->layout, w->manifest, host, err);
@@ -231,8 +242,7 @@ static rp_status adopt_unfinished(rp_store_writer *w, const char *path, const rp
     rp_status status = check_format(w->manifest, path, err);
 
     if (status == RP_OK && rp_append_began(w->manifest))
-        status = rp_append_keep(&w->kept_shards, &w->kept_views, w->part, w->dir, &w->layout,
-                                w->manifest, path, host, err);
+        status = rp_append_keep(w->part, w->dir, &w->layout, w->manifest, path, false, host, err);
     if (status == RP_OK) status = make_directories(w, err);
     return status == RP_OK ? adopt_parts(w, host, err) : status;
 }
@@ -246,16 +256,13 @@ static rp_status begin_append(rp_store_writer *w, const char *complete, const ch
 
     if (status != RP_OK) return status;
     status = rp_append_manifest(&w->manifest, there, wanted, err);
+    if (status != RP_OK) return status;
+    status = rp_append_keep(w->part, w->dir, &w->layout, w->manifest, complete, true, host, err);
+    if (status == RP_OK) status = make_directories(w, err);
+    if (status == RP_OK) status = rp_append_save_rows(w->dir, there, complete, err);
     json_decref(there);
-    if (status != RP_OK) {
-        w->manifest = NULL;
-        return status;
-    }
-    status = rp_append_keep(&w->kept_shards, &w->kept_views, w->part, w->dir, &w->layout,
-                            w->manifest, complete, host, err);
     if (status == RP_OK) status = rp_json_save(w->manifest, unfinished, JSON_INDENT(1), err);
     if (status == RP_OK && unlink(complete) != 0) status = rp_fail_errno(err, complete);
-    if (status == RP_OK) status = make_directories(w, err);
     return status == RP_OK ? sweep_views(w, err) : status;
 }
 
@@ -267,21 +274,24 @@ static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, 
 
     if (status == RP_OK)
         status = rp_path_join(unfinished, sizeof unfinished, w->dir, RP_STORE_UNFINISHED, err);
-    if (status == RP_OK) status = sweep(w, w->dir, &others, err);
     if (status != RP_OK) return status;
     bool there = rp_path_exists(complete);
     if (there || rp_path_exists(unfinished)) {
         const char *path = there ? complete : unfinished;
-        status = rp_manifest_load(&w->manifest, path, err);
+        status = sweep(w, w->dir, true, &others, err);
+        if (status == RP_OK) status = rp_manifest_load(&w->manifest, path, err);
         if (status == RP_OK) status = match(w, path, there, wanted, err);
-        if (status != RP_OK) return status;
+        if (status != RP_OK || w->rehearse) return status;
         if (!there) return adopt_unfinished(w, path, host, err);
         if (w->append && rp_append_adds(w->manifest, &w->layout))
             return begin_append(w, complete, unfinished, wanted, host, err);
         return adopt_complete(w, host, err);
     }
-    if (others > 0)
+    status = sweep(w, w->dir, false, &others, err); /* another's directory is left as it is */
+    if (status == RP_OK && others > 0)
         return rp_fail(err, RP_EARG, "'%s' is not empty and holds no activation store", w->dir);
+    if (status == RP_OK) status = sweep(w, w->dir, true, &others, err);
+    if (status != RP_OK) return status;
     w->manifest = json_incref(wanted);
     status = rp_json_save(wanted, unfinished, JSON_INDENT(1), err);
     return status == RP_OK ? make_directories(w, err) : status;
@@ -318,12 +328,14 @@ rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const 
     w->claim = (rp_claim){NULL, -1, -1, -1, false};
     w->repair = plan->repair;
     w->append = plan->append;
+    w->rehearse = plan->rehearse;
+    w->host = host;
     status = writer_init(w, dir, plan, err);
     if (status == RP_OK)
         status =
             rp_manifest_new(&wanted, &w->layout, plan->row, plan->settings, plan->command, err);
     if (status == RP_OK) status = rp_claim_open(&w->claim, w->dir, plan->shared, err);
-    if (status == RP_OK) status = rp_claim_enter(&w->claim, err);
+    if (status == RP_OK) status = rp_claim_enter(&w->claim, w->host, err);
     if (status == RP_OK) status = adopt(w, wanted, host, err);
     rp_claim_leave(&w->claim);
     json_decref(wanted);
@@ -336,14 +348,31 @@ rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const 
 
 /* ---- shards ---- */
 
+/* *complete, and whether the store is still the one that this process works on: another job may
+ * have gone on from where this one's partners ended it. */
+static rp_status look(const rp_store_writer *w, bool *complete, rp_error *err)
+{
+    char path[RP_STORE_PATH];
+    json_t *there = NULL;
+    rp_error why = {0};
+    rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_MANIFEST, err);
+
+    *complete = status == RP_OK && rp_path_exists(path);
+    if (status == RP_OK && !*complete)
+        status = rp_path_join(path, sizeof path, w->dir, RP_STORE_UNFINISHED, err);
+    if (status == RP_OK) status = rp_manifest_load(&there, path, err);
+    if (status == RP_OK && rp_manifest_match(there, w->manifest, path, &why) != RP_OK)
+        status = rp_fail(err, RP_EIO, "'%s' was changed by another job meanwhile", w->dir);
+    json_decref(there);
+    return status;
+}
+
 /* What another process may have done since this one looked: put the shard, or finished the store.
  */
 static rp_status look_again(rp_store_writer *w, size_t shard, bool *there, rp_error *err)
 {
-    char path[RP_STORE_PATH];
-    rp_status status = rp_path_join(path, sizeof path, w->dir, RP_STORE_MANIFEST, err);
+    rp_status status = look(w, &w->complete, err);
 
-    if (status == RP_OK) w->complete = rp_path_exists(path);
     if (status == RP_OK && !w->complete)
         status = rp_part_load(&w->part[shard], w->row + shard * w->layout.shard_rows, w->dir,
                               &w->layout, shard, err);
@@ -358,7 +387,7 @@ rp_status rp_store_writer_claim(rp_store_writer *w, size_t shard, bool *mine, rp
 
     *mine = false;
     if (rp_store_writer_has(w, shard)) return RP_OK;
-    status = rp_claim_enter(&w->claim, err);
+    status = rp_claim_enter(&w->claim, w->host, err);
     if (status == RP_OK && w->claim.shared) status = look_again(w, shard, &there, err);
     if (status == RP_OK && !there) status = rp_claim_shard(&w->claim, shard, mine, err);
     /* Once more: its lock is let go after the part is there, and may have been until just now. */
@@ -378,7 +407,7 @@ rp_status rp_store_writer_put(rp_store_writer *w, size_t shard, const rp_store_s
     rp_status status = RP_OK;
 
     for (size_t v = 0; status == RP_OK && v < w->layout.nviews; v++) {
-        if (shard < w->kept_shards && v < w->kept_views) continue;
+        if (v < part->kept) continue;
         status = rp_layout_path(path, w->dir, &w->layout.view[v], shard, err);
         if (status == RP_OK)
             status = rp_shardfile_write(path, &part->loss[v], data->x[v], &w->layout.view[v], first,
@@ -417,7 +446,7 @@ static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
     }
     w->all = status == RP_OK;
     rp_append_done(w->manifest);
-    if (status == RP_OK && w->claim.shared) status = sweep(w, w->dir, &others, err);
+    if (status == RP_OK && w->claim.shared) status = sweep(w, w->dir, true, &others, err);
     if (status == RP_OK && w->claim.shared) status = sweep_views(w, err);
     if (status == RP_OK)
         status = rp_rowfile_write(path, w->row, w->layout.rows, w->layout.score, command, err);
@@ -433,15 +462,10 @@ static rp_status finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
 /* What other processes have put; *all: every shard is there. */
 static rp_status refresh(rp_store_writer *w, bool *all, rp_error *err)
 {
-    char complete[RP_STORE_PATH];
-    rp_status status = rp_path_join(complete, sizeof complete, w->dir, RP_STORE_MANIFEST, err);
+    rp_status status = look(w, &w->complete, err);
 
     *all = false;
-    if (status != RP_OK) return status;
-    if (rp_path_exists(complete)) {
-        w->complete = true;
-        return RP_OK;
-    }
+    if (status != RP_OK || w->complete) return status;
     *all = true;
     for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++) {
         size_t first = s * w->layout.shard_rows;
@@ -455,7 +479,7 @@ static rp_status refresh(rp_store_writer *w, bool *all, rp_error *err)
 rp_status rp_store_writer_finish(rp_store_writer *w, rp_loss *loss, rp_error *err)
 {
     bool all = true;
-    rp_status status = rp_claim_enter(&w->claim, err);
+    rp_status status = rp_claim_enter(&w->claim, w->host, err);
 
     if (status == RP_OK && w->claim.shared) status = refresh(w, &all, err);
     if (status == RP_OK && all) status = finish(w, loss, err);

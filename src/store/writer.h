@@ -29,6 +29,7 @@ typedef struct rp_store_plan {
     bool repair;         /* what is altered or missing of a complete store is to be put again */
     bool append;         /* rows and views begin with those of a complete store, if there is one
                           * (rp_append_look); row has the numbers of the old ones, too */
+    bool rehearse;       /* only look whether it could be opened: settings, other writers */
 } rp_store_plan;
 
 /* One shard's numbers: x[v] is [layers of view v, rows, width]. */

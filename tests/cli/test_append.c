@@ -5,6 +5,7 @@ enum { PART = 70 }; /* pairs at first: the last shard is half full */
 
 #define RESID "--view resid_post"
 #define BOTH RESID " --view mlp_act.last"
+#define CUSTOM "--view resid_post.document --custom '{bos}{query}{text}'"
 /* All files, and what store.json says of them. */
 #define GROWN(a, b)                                                                                \
     "cd $TMP && diff -r -x store.json -I '^# command' " a " " b " && for s in " a " " b            \
@@ -39,7 +40,6 @@ static void the_bytes_are_those_of_one_capture(void **state)
     assert_int_equal(shell("cp -r $TMP/once $TMP/twice"), 0);
     assert_int_equal(shell(CAPTURE_OF("part", RESID) "once --append"), 0);
     assert_int_equal(shell("diff -r $TMP/once $TMP/twice"), 0);
-    /* A store that has grown is repaired as any other, by what it was last given. */
     assert_int_equal(shell("grep -q '\"appended\"' $TMP/once/store.json"), 0);
 }
 
@@ -81,17 +81,25 @@ static void kills_lose_nothing(void **state)
     assert_int_equal(shell(GROWN("whole", "kills")), 0);
 }
 
+/* "begun": stopped while rows and a view are added. */
+static void begin(const char *name)
+{
+    char command[2048];
+    snprintf(command, sizeof command,
+             "for n in $(seq 50); do rm -rf $TMP/%s; cp -r $TMP/base $TMP/%s; " CAPTURE_OF(
+                 "run", BOTH) "%s --append & pid=$!; while kill -0 $pid; do "
+                              "test -e $TMP/%s/partial/00003.json && break; sleep .002; done; "
+                              "kill -9 $pid; wait $pid; "
+                              "test -e $TMP/%s/store.json || exit 0; done 2>/dev/null; exit 1",
+             name, name, name, name, name);
+    assert_int_equal(shell(command), 0);
+}
+
 static void a_kill_before_the_manifest_is_gone_on_from(void **state)
 {
     (void)state;
     char *err, *out;
-    assert_int_equal(
-        shell("for n in $(seq 50); do rm -rf $TMP/stop; cp -r $TMP/base $TMP/stop; " CAPTURE_OF(
-            "run", BOTH) "stop --append & pid=$!; for i in $(seq 5000); do "
-                         "test -e $TMP/stop/partial/00003.json && break; sleep .002; done; "
-                         "kill -9 $pid; wait $pid; "
-                         "test -e $TMP/stop/store.json || break; done 2>/dev/null"),
-        0);
+    begin("stop");
     assert_int_equal(
         shell("test -e $TMP/stop/store.partial.json && test ! -e $TMP/stop/store.json"), 0);
     assert_int_equal(rp_test_command(&out, NULL, "\"$RANKPROBE\" store info $TMP/stop"), 0);
@@ -148,6 +156,93 @@ static void what_cannot_be_added_is_refused(void **state)
     refuse(CAPTURE_OF("run", RESID) "kept --append", "00003.safetensors' is altered");
 }
 
+static void rows_and_texts_must_be_those_of_the_store(void **state)
+{
+    (void)state;
+    const char *again = CAPTURE_OF("run", RESID) "kept --append";
+    assert_int_equal(shell("rm -rf $TMP/kept && cp -r $TMP/base $TMP/kept && "
+                           "sed -i 's/\td5\t/\td9999\t/' $TMP/kept/rows.tsv"),
+                     0);
+    refuse(again, "/kept/rows.tsv' is truncated or altered");
+    assert_int_equal(shell("cp $TMP/base/rows.tsv $TMP/kept/ && "
+                           "sed -i '/^5\t/s/\t[0-9]*$/\t7/' $TMP/kept/rows.tsv && "
+                           "truncate -s -9 $TMP/kept/rows.tsv"),
+                     0);
+    refuse(again, "/kept/rows.tsv' is truncated or altered");
+    assert_int_equal(shell("cp $TMP/base/rows.tsv $TMP/kept/ && cp $TMP/docs.tsv $TMP/docs.kept && "
+                           "sed -i '/^d68\t/s/\t/\tblue blue /' $TMP/docs.tsv"),
+                     0);
+    refuse(again, "query 'q3' document 'd68', row 68 of '");
+    refuse(again, "has another text there: ");
+    /* Nor does a text that cannot be computed leave the store an unfinished one. */
+    assert_int_equal(shell("sed 's/^d110\t.*/d110\t/' $TMP/docs.kept >$TMP/docs.tsv"), 0);
+    assert_int_equal(shell("rm -r $TMP/kept"), 0);
+    assert_int_equal(shell(CAPTURE_OF("part", CUSTOM) "kept"), 0);
+    refuse(CAPTURE_OF("run", CUSTOM) "kept --append", "is empty");
+    refuse(CAPTURE_OF("run", CUSTOM) "kept --append --memory 1", "more than half of the memory");
+    assert_int_equal(shell("mv $TMP/docs.kept $TMP/docs.tsv"), 0);
+}
+
+static void without_a_view_the_store_keeps_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(shell(CAPTURE_OF("part", "--view mlp_act.last") "own"), 0);
+    assert_int_equal(shell(CAPTURE_OF("rest", "") "own --append"), 0);
+    assert_int_equal(shell(CAPTURE_OF("run", "--view mlp_act.last") "own.whole"), 0);
+    assert_int_equal(shell(GROWN("own.whole", "own")), 0);
+}
+
+static void what_is_lost_meanwhile_is_computed_again(void **state)
+{
+    (void)state;
+    char *err;
+    begin("lost");
+    assert_int_equal(shell("rm $TMP/lost/resid_post.all.mean/00002.safetensors && "
+                           "truncate -s -1 $TMP/lost/resid_post.all.mean/00007.safetensors"),
+                     0);
+    /* Pairs that are not there are told, whatever is done already. */
+    int code = rp_test_command(NULL, &err, CAPTURE_OF("rest", BOTH) "lost --append");
+    assert_int_equal(code, 2);
+    assert_non_null(strstr(err, "is to be computed, but is not in '"));
+    free(err);
+    assert_int_equal(
+        rp_test_command(NULL, &err,
+                        "set -- " CAPTURE_OF("run", BOTH) "lost --append; shift 3; "
+                                                          "\"$RANKPROBE\" capture \"$@\""),
+        0);
+    assert_non_null(strstr(err, "shard 2 is computed again"));
+    assert_non_null(strstr(err, "shard 7 is computed again"));
+    free(err);
+    assert_int_equal(shell(GROWN("whole", "lost")), 0);
+}
+
+static void a_store_that_has_grown_is_repaired(void **state)
+{
+    (void)state;
+    char *err;
+    assert_int_equal(shell("cp -r $TMP/base $TMP/grown"), 0);
+    assert_int_equal(shell(CAPTURE_OF("run", BOTH) "grown --append"), 0);
+    assert_int_equal(rp_test_command(NULL, &err, CAPTURE_OF("run", BOTH) "grown"), 2);
+    assert_non_null(strstr(err, "was added to since: give --append, or --repair"));
+    free(err);
+    assert_int_equal(shell("rm $TMP/grown/resid_post.all.mean/00002.safetensors && "
+                           "truncate -s -1 $TMP/grown/mlp_act.last.mean/00020.safetensors"),
+                     0);
+    assert_int_equal(rp_test_command(NULL, &err, CAPTURE_OF("new", RESID) "grown --repair"), 2);
+    assert_non_null(strstr(err, "is not in '"));
+    free(err);
+    assert_int_equal(
+        rp_test_command(NULL, &err, CAPTURE_OF("run", RESID) "grown --repair 2>/dev/null"), 0);
+    free(err);
+    assert_int_equal(shell(GROWN("whole", "grown")), 0);
+    assert_int_equal(shell("sed -i 's/\"format_version\": 2/\"format_version\": 1/' "
+                           "$TMP/grown/store.json"),
+                     0);
+    assert_int_equal(rp_test_command(NULL, &err, CAPTURE_OF("run", RESID) "grown --repair"), 2);
+    assert_non_null(strstr(err, "by an older program in format 1"));
+    free(err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +252,10 @@ int main(void)
         cmocka_unit_test(a_kill_before_the_manifest_is_gone_on_from),
         cmocka_unit_test(several_processes_add_together),
         cmocka_unit_test(what_cannot_be_added_is_refused),
+        cmocka_unit_test(rows_and_texts_must_be_those_of_the_store),
+        cmocka_unit_test(without_a_view_the_store_keeps_its_own),
+        cmocka_unit_test(what_is_lost_meanwhile_is_computed_again),
+        cmocka_unit_test(a_store_that_has_grown_is_repaired),
     };
     return cmocka_run_group_tests(tests, made, NULL);
 }

@@ -167,6 +167,47 @@ static void wrong_requests_are_named(void **state)
     }
 }
 
+static void outputs_do_not_go_over_the_store(void **state)
+{
+    (void)state;
+    static const char *const command[] = {
+        "store info \"$S\" -o \"$S/store.json\"", "store verify \"$S\" -o \"$S/new\"",
+        "store export \"$S\" --view " VIEW " --layer 1 -o \"$S/rows.tsv\""};
+    for (size_t i = 0; i < 3; i++) {
+        char line[512], *err;
+        snprintf(line, sizeof line,
+                 "S=$TMP/over; test -e $S || cp -r $TMP/f32 $S; \"$RANKPROBE\" %s", command[i]);
+        assert_int_equal(rp_test_command(NULL, &err, line), 2);
+        assert_non_null(strstr(err, "': is inside the store"));
+        free(err);
+    }
+    assert_int_equal(rp_test_command(NULL, NULL, "diff -r $TMP/f32 $TMP/over"), 0);
+}
+
+static void a_number_in_a_manifest_is_no_reason_to_look_for_ever(void **state)
+{
+    (void)state;
+    char *err;
+    const char *lie = "rm -rf $TMP/lie; cp -r $TMP/f32 $TMP/lie; cd $TMP/lie; sed -i -e "
+                      "'s/\"rows\": [0-9]*,$/\"rows\": 68719476736,/' -e 's/\"shard_rows\": [0-9]*/"
+                      "\"shard_rows\": 1/' store.json; ";
+    char line[1024];
+    snprintf(line, sizeof line, "%stimeout 20 \"$RANKPROBE\" store info $TMP/lie", lie);
+    assert_int_equal(rp_test_command(NULL, &err, line), 1);
+    assert_non_null(strstr(err, "not 68719476736"));
+    free(err);
+    snprintf(line, sizeof line,
+             "%smv store.json store.partial.json; timeout 20 \"$RANKPROBE\" store info $TMP/lie",
+             lie);
+    assert_int_equal(rp_test_command(NULL, NULL, line), 0);
+    assert_int_equal(rp_test_command(NULL, &err,
+                                     "mkdir $TMP/fifo && mkfifo $TMP/fifo/store.json && "
+                                     "timeout 20 \"$RANKPROBE\" store info $TMP/fifo"),
+                     1);
+    assert_non_null(strstr(err, "is not a regular file"));
+    free(err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +215,8 @@ int main(void)
         cmocka_unit_test(every_bad_file_is_named),
         cmocka_unit_test(a_layer_is_exported_as_a_reader_sees_it),
         cmocka_unit_test(wrong_requests_are_named),
+        cmocka_unit_test(outputs_do_not_go_over_the_store),
+        cmocka_unit_test(a_number_in_a_manifest_is_no_reason_to_look_for_ever),
     };
     return cmocka_run_group_tests(tests, make, NULL);
 }
