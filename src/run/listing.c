@@ -37,6 +37,7 @@ static rp_status list_views(rp_listing *l, const rp_workload *work, const rp_cap
     size_t more = o->nviews || l->there.nviews ? o->nviews : 1, n = l->there.nviews + more;
     rp_status status = RP_OK;
 
+    if (!o->nviews && !o->append) return rp_fail(err, RP_EARG, "no view is asked for");
     if (o->repair && l->there.nviews) more = 0;
     l->view = rp_alloc(n, sizeof *l->view);
     l->shape = rp_alloc(n, sizeof *l->shape);
