@@ -24,21 +24,40 @@ static size_t panel_bytes(const rp_kernel *kernel, size_t depth)
            (rest ? kernel->block_bytes(rest) : 0);
 }
 
+/* A whole tile; where it goes is fetched while it is computed. */
+static void multiply_whole(const rp_product *p, const void *a, const void *b, size_t row,
+                           size_t column, bool first, size_t n)
+{
+    float *y = p->y + row * p->ldy + column;
+    for (size_t r = 0; r < RP_TILE; r++)
+        for (size_t j = 0; j < RP_PANEL; j += 16) __builtin_prefetch(y + r * p->ldy + j, 1, 3);
+    p->kernel->multiply(y, p->ldy, a, b, p->bias ? p->bias + column : NULL, first, n);
+}
+
+/* Tile `i` of `tiles` fetches its share of the block that comes next: it lies a whole panel
+ * further, where no machine looks by itself, and would be waited for. */
+static void fetch_share(const char *next, size_t bytes, size_t i, size_t tiles)
+{
+    for (size_t at = bytes * i / tiles / 64 * 64; at < bytes * (i + 1) / tiles; at += 64)
+        __builtin_prefetch(next + at, 0, 2);
+}
+
 /* Rows [row, row + rows) against inputs [k0, k0 + n) of all panels. */
 static void multiply_block(const rp_product *p, size_t row, size_t rows, size_t k0, size_t n)
 {
     const rp_kernel *kernel = p->kernel;
     size_t tile = kernel->tile_bytes(n), panel = panel_bytes(kernel, p->depth);
+    size_t bytes = kernel->block_bytes(n), tiles = (rows + RP_TILE - 1) / RP_TILE;
     const char *block = (const char *)p->panels + panel_bytes(kernel, k0), *work = (char *)p->work;
     for (size_t column = 0; column < p->N; column += RP_PANEL) {
         const char *b = block + column / RP_PANEL * panel;
         for (size_t i = 0; i < rows; i += RP_TILE) {
             const char *a = work + i / RP_TILE * tile;
+            if (column + RP_PANEL < p->N) fetch_share(b + panel, bytes, i / RP_TILE, tiles);
             if (i + RP_TILE > rows || column + RP_PANEL > p->N)
                 multiply_edge(p, a, b, row + i, column, k0 == 0, n);
             else
-                kernel->multiply(p->y + (row + i) * p->ldy + column, p->ldy, a, b,
-                                 p->bias ? p->bias + column : NULL, k0 == 0, n);
+                multiply_whole(p, a, b, row + i, column, k0 == 0, n);
         }
     }
 }
