@@ -154,12 +154,8 @@ static rp_status capture_shard(capture *c, rp_drive *drive, size_t shard, rp_err
     rp_sequences sequences;
     rp_pool pool = {c->list.view, c->list.nviews, rows, 0, &sequences, c->x};
     rp_observer observer;
-    unsigned wanted = RP_SET_ALL;
-    rp_status status;
+    rp_status status = encode(c, &sequences, first, rows, err);
 
-    for (size_t v = 0; v < c->list.nviews; v++) wanted |= c->list.view[v].set;
-    status = rp_sequences_encode(&sequences, c->work.template_, rp_model_about(c->work.model),
-                                 c->list.pair + first, rows, wanted, c->options->threads, err);
     if (status != RP_OK) return status;
     keep_tokens(c, &sequences, first);
     observer = rp_pool_observer(&pool);

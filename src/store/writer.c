@@ -71,7 +71,7 @@ static bool is_temporary(const char *name)
 
 /* Deletes left-over temporaries; where several write they may be another's at work, until every
  * shard is there. *others counts what else is there. */
-static rp_status sweep(const rp_store_writer *w, const char *path, bool delete, size_t *others,
+static rp_status sweep(const rp_store_writer *w, const char *path, bool clean, size_t *others,
                        rp_error *err)
 {
     DIR *d = opendir(path);
@@ -84,7 +84,7 @@ static rp_status sweep(const rp_store_writer *w, const char *path, bool delete, 
         if (strcmp(e->d_name, RP_STORE_LOCK) == 0) continue;
         if (!is_temporary(e->d_name))
             ++*others;
-        else if (delete &&(!w->claim.shared || w->all) && unlinkat(dirfd(d), e->d_name, 0) != 0 &&
+        else if (clean && (!w->claim.shared || w->all) && unlinkat(dirfd(d), e->d_name, 0) != 0 &&
                  errno != ENOENT)
             status = rp_fail_errno(err, path);
     }
@@ -274,12 +274,12 @@ static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, 
 
     if (status == RP_OK)
         status = rp_path_join(unfinished, sizeof unfinished, w->dir, RP_STORE_UNFINISHED, err);
+    if (status == RP_OK) status = sweep(w, w->dir, true, &others, err);
     if (status != RP_OK) return status;
     bool there = rp_path_exists(complete);
     if (there || rp_path_exists(unfinished)) {
         const char *path = there ? complete : unfinished;
-        status = sweep(w, w->dir, true, &others, err);
-        if (status == RP_OK) status = rp_manifest_load(&w->manifest, path, err);
+        status = rp_manifest_load(&w->manifest, path, err);
         if (status == RP_OK) status = match(w, path, there, wanted, err);
         if (status != RP_OK || w->rehearse) return status;
         if (!there) return adopt_unfinished(w, path, host, err);
@@ -287,14 +287,26 @@ static rp_status adopt(rp_store_writer *w, json_t *wanted, const rp_host *host, 
             return begin_append(w, complete, unfinished, wanted, host, err);
         return adopt_complete(w, host, err);
     }
-    status = sweep(w, w->dir, false, &others, err); /* another's directory is left as it is */
-    if (status == RP_OK && others > 0)
-        return rp_fail(err, RP_EARG, "'%s' is not empty and holds no activation store", w->dir);
-    if (status == RP_OK) status = sweep(w, w->dir, true, &others, err);
-    if (status != RP_OK) return status;
     w->manifest = json_incref(wanted);
     status = rp_json_save(wanted, unfinished, JSON_INDENT(1), err);
     return status == RP_OK ? make_directories(w, err) : status;
+}
+
+/* In a directory of other things nothing is deleted, and no lock written. Who begins a store begins
+ * with a manifest; it is looked for twice, since another may be turning the one into the other. */
+static rp_status refuse_foreign(const rp_store_writer *w, rp_error *err)
+{
+    char complete[RP_STORE_PATH], unfinished[RP_STORE_PATH];
+    size_t others = 0;
+    rp_status status = rp_path_join(complete, sizeof complete, w->dir, RP_STORE_MANIFEST, err);
+
+    if (status == RP_OK)
+        status = rp_path_join(unfinished, sizeof unfinished, w->dir, RP_STORE_UNFINISHED, err);
+    if (status == RP_OK && rp_path_is_dir(w->dir)) status = sweep(w, w->dir, false, &others, err);
+    if (status != RP_OK || !others || rp_path_exists(complete) || rp_path_exists(unfinished) ||
+        rp_path_exists(complete))
+        return status;
+    return rp_fail(err, RP_EARG, "'%s' is not empty and holds no activation store", w->dir);
 }
 
 static rp_status writer_init(rp_store_writer *w, const char *dir, const rp_store_plan *plan,
@@ -313,7 +325,7 @@ static rp_status writer_init(rp_store_writer *w, const char *dir, const rp_store
     memcpy(w->row, plan->row, plan->rows * sizeof *w->row);
     for (size_t s = 0; status == RP_OK && s < w->layout.shards; s++)
         status = rp_part_init(&w->part[s], plan->nviews, err);
-    return status;
+    return status == RP_OK ? refuse_foreign(w, err) : status;
 }
 
 rp_status rp_store_writer_open(rp_store_writer **writer, const char *dir, const rp_store_plan *plan,

@@ -89,6 +89,25 @@ static void a_directory_that_cannot_be_written_is_named(void **state)
     free(err);
 }
 
+static void a_directory_of_other_things_is_left_as_it_is(void **state)
+{
+    (void)state;
+    static const char *const how[] = {"", " --shard 0/2", " --append"};
+    assert_int_equal(
+        shell("mkdir $TMP/foreign $TMP/theirs && cd $TMP/foreign && echo mine >other && "
+              "echo mine >store.lock && echo mine >rows.tsv.1-2.tmp && "
+              "cp * $TMP/theirs"),
+        0);
+    for (size_t i = 0; i < 3; i++) {
+        char command[1024], *err = NULL;
+        snprintf(command, sizeof command, CAPTURE "foreign%s", how[i]);
+        assert_int_equal(rp_test_command(NULL, &err, command), 2);
+        assert_non_null(strstr(err, "/foreign' is not empty and holds no activation store"));
+        free(err);
+        assert_int_equal(shell("diff -r $TMP/theirs $TMP/foreign"), 0);
+    }
+}
+
 static void a_second_process_is_told_who_writes(void **state)
 {
     (void)state;
@@ -222,6 +241,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_an_error_that_can_be_gone_on_from),
         cmocka_unit_test(a_disk_that_is_full_loses_nothing),
         cmocka_unit_test(a_directory_that_cannot_be_written_is_named),
+        cmocka_unit_test(a_directory_of_other_things_is_left_as_it_is),
         cmocka_unit_test(a_second_process_is_told_who_writes),
         cmocka_unit_test(damaged_shards_are_named_and_repaired),
         cmocka_unit_test(another_model_under_the_same_name_is_refused),
