@@ -141,18 +141,17 @@ static bool extends(const json_t *views, const json_t *old)
 /* A copy of `wanted` that has what additions may change as it is in `there`. */
 static json_t *as_there(const json_t *there, const json_t *wanted)
 {
-    static const char *const changes[] = {"inputs", "sample",         "appended",
+    /* Once begun it is the same rows, views and inputs, with a history that is not known here. */
+    static const char *const changes[] = {"sample", "appended",       "inputs",
                                           "rows",   "pairs_checksum", "views"};
-    size_t n = rp_append_began(there) ? 3 : 6; /* it is begun: rows and views are known */
+    size_t n = rp_append_began(there) ? 2 : 5;
     json_t *copy = json_deep_copy(wanted), *settings = json_object_get(copy, "settings");
-    bool more = extends(setting(wanted, "views"), setting(there, "views"));
     int failed = copy == NULL;
 
+    if (!rp_append_began(there) && extends(setting(wanted, "views"), setting(there, "views"))) n++;
     for (size_t i = 0; i < n && !failed; i++) {
         json_t *old = json_deep_copy(setting(there, changes[i]));
-        if (i == 5 && !more)
-            json_decref(old);
-        else if (old)
+        if (old)
             failed = json_object_set_new(settings, changes[i], old);
         else
             json_object_del(settings, changes[i]);

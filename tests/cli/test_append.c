@@ -111,6 +111,13 @@ static void a_kill_before_the_manifest_is_gone_on_from(void **state)
     assert_int_equal(rp_test_command(NULL, &err, CAPTURE_OF("part", BOTH) "stop --append"), 2);
     assert_non_null(strstr(err, "made with other settings: "));
     free(err);
+    /* Other texts would be other rows, whatever their ids. */
+    assert_int_equal(shell("cp $TMP/docs.tsv $TMP/docs.kept && echo 'd999\tmore' >>$TMP/docs.tsv"),
+                     0);
+    assert_int_equal(rp_test_command(NULL, &err, CAPTURE_OF("run", BOTH) "stop --append"), 2);
+    assert_non_null(strstr(err, "inputs.collection.checksum is "));
+    free(err);
+    assert_int_equal(shell("mv $TMP/docs.kept $TMP/docs.tsv"), 0);
     /* rows.tsv is written, store.json is not. */
     assert_int_equal(shell("cp $TMP/whole/rows.tsv $TMP/stop/rows.tsv"), 0);
     assert_int_equal(shell(CAPTURE_OF("run", BOTH) "stop --append"), 0);
@@ -200,10 +207,10 @@ static void what_is_lost_meanwhile_is_computed_again(void **state)
     assert_int_equal(shell("rm $TMP/lost/resid_post.all.mean/00002.safetensors && "
                            "truncate -s -1 $TMP/lost/resid_post.all.mean/00007.safetensors"),
                      0);
-    /* Pairs that are not there are told, whatever is done already. */
+    /* It is gone on with by the same run. */
     int code = rp_test_command(NULL, &err, CAPTURE_OF("rest", BOTH) "lost --append");
     assert_int_equal(code, 2);
-    assert_non_null(strstr(err, "is to be computed, but is not in '"));
+    assert_non_null(strstr(err, "inputs.run.checksum is "));
     free(err);
     assert_int_equal(
         rp_test_command(NULL, &err,
