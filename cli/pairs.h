@@ -47,8 +47,8 @@
     {"memory", 0, RP_OPT_BYTES, &(o).memory, "BYTES", "for weights in compute form and activations", \
      NULL}, \
     {"compute", 0, RP_OPT_STRING, &(o).compute, "NAME", \
-     "in what matrices are multiplied; bf16 and int8 are faster, where the machine has them, and " \
-     "less exact", "f32|bf16|int8"}, \
+     "in what matrices are multiplied; bf16 and int8 are less exact, and faster where the machine " \
+     "has instructions for them (int8 needs them)", "f32|bf16|int8"}, \
     {"share", 0, RP_OPT_FLAG, &(share), NULL, \
      "compute what a query's sequences begin with once; the results are the same bits", NULL}
 

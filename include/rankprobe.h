@@ -187,8 +187,8 @@ typedef struct rp_capture_options {
     bool no_score;            /* base models without a score head */
     size_t shard_rows;        /* default 1024 */
     size_t memory;
-    /* In what matrices are multiplied: "f32" (default), "bf16", "int8"; the last two only where the
-     * machine has instructions for them, and at the cost of digits (bench/RESULTS.md). */
+    /* In what matrices are multiplied: "f32" (default), "bf16", "int8" (only where the machine has
+     * AVX-512 VNNI); the last two at the cost of digits (bench/RESULTS.md). */
     const char *compute;
     /* Several processes on one store: this one is number `shard` of `shards` (0: it is alone, or
      * one of those of mpirun). Each begins with every shards-th shard of the store, then takes what

@@ -47,6 +47,6 @@ rp_status rp_backend_find(const rp_backend **backend, const char *name, rp_error
         return rp_fail(err, RP_EARG, "unknown compute '%.40s': it must be f32, bf16 or int8", name);
     if (*backend) return RP_OK;
     return rp_fail(err, RP_EARG,
-                   "compute '%s' needs %s instructions, for which this build is not made", name,
-                   strcmp(name, "bf16") ? "AVX-512 VNNI" : "AVX-512 BF16");
+                   "compute '%s' needs AVX-512 VNNI instructions, for which this build is not made",
+                   name);
 }

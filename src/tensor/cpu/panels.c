@@ -1,6 +1,7 @@
 #include "tensor/cpu/panels.h"
 
 #include "base/number.h"
+#include "tensor/cpu/tile.h"
 
 size_t rp_panels_size(size_t N, size_t K)
 {
@@ -87,43 +88,21 @@ static void pack_rows(void *tiles, const float *x, size_t ldx, size_t rows, size
     }
 }
 
-typedef rp_vec sums[RP_TILE][2];
-
-/* sum += a b for one input: a [RP_TILE] elements RP_LANES apart, b [RP_PANEL] */
-static inline void multiply_input(sums sum, const float *a, const float *b)
-{
-    rp_vec b0 = rp_vec_load(b), b1 = rp_vec_load(b + RP_LANES);
-#pragma GCC unroll 12
-    for (size_t r = 0; r < RP_TILE; r++) {
-        rp_vec s = rp_vec_all(a[r * RP_LANES]);
-        sum[r][0] = rp_vec_fma(s, b0, sum[r][0]);
-        sum[r][1] = rp_vec_fma(s, b1, sum[r][1]);
-    }
-}
-
 static void multiply_tile(float *y, size_t ldy, const void *tile, const void *panel,
                           const float *bias, bool first, size_t n)
 {
     const float *a = tile, *b = panel;
-    sums sum;
-    for (size_t r = 0; r < RP_TILE; r++) sum[r][0] = sum[r][1] = (rp_vec){0};
+    rp_sums sum;
+    rp_sums_clear(sum);
     for (size_t g = 0; g < n / RP_LANES; g++) {
 #pragma GCC unroll 16
-        for (size_t k = 0; k < RP_LANES; k++) multiply_input(sum, a + k, b + k * RP_PANEL);
+        for (size_t k = 0; k < RP_LANES; k++, b += RP_PANEL)
+            rp_sums_add(sum, a + k, RP_LANES, rp_vec_load(b), rp_vec_load(b + RP_LANES));
         a += RP_TILE * RP_LANES;
-        b += RP_LANES * RP_PANEL;
     }
-    for (size_t k = 0; k < n % RP_LANES; k++) multiply_input(sum, a + k, b + k * RP_PANEL);
-    for (size_t r = 0; r < RP_TILE; r++) {
-        for (size_t j = 0; j < 2; j++) {
-            float *out = y + r * ldy + j * RP_LANES;
-            if (!first)
-                sum[r][j] += rp_vec_load(out);
-            else if (bias)
-                sum[r][j] += rp_vec_load(bias + j * RP_LANES);
-            rp_vec_store(out, sum[r][j]);
-        }
-    }
+    for (size_t k = 0; k < n % RP_LANES; k++, b += RP_PANEL)
+        rp_sums_add(sum, a + k, RP_LANES, rp_vec_load(b), rp_vec_load(b + RP_LANES));
+    rp_sums_store(y, ldy, sum, bias, first);
 }
 
 static size_t tile_bytes(size_t n)

@@ -17,11 +17,10 @@
 #else
 #define RP_TILE 6 /* 12 of 16 */
 #endif
-/* Inputs at a time: RP_DEPTH x RP_PANEL floats lie in the first-level cache. Rows at a time:
- * RP_ROWS x RP_DEPTH floats lie in the second-level cache. */
+/* Inputs at a time: RP_DEPTH x RP_PANEL floats lie in the first-level cache. Rows at a time: as
+ * many as the second-level cache has room for (product.c). */
 #define RP_DEPTH 256
-#define RP_ROWS 192
-#define RP_PANELS_WORK (RP_ROWS * RP_DEPTH) /* floats of `work`, for any kernel */
+#define RP_PANELS_WORK (768 * RP_DEPTH) /* floats of `work`, for any kernel */
 
 size_t rp_panels_size(size_t N, size_t K);
 void rp_panels_pack(float *panels, const void *rows, rp_dtype dtype, size_t first, size_t end,
@@ -35,8 +34,8 @@ void rp_panels_pack_transposed(float *panels, const float *m, size_t ldm, size_t
                                size_t N, size_t K);
 
 /* How tiles are multiplied in some kind of numbers. Everything of x is turned into that kind for
- * RP_ROWS rows and `depth` inputs at a time, as tiles of RP_TILE rows; a panel is cut into blocks
- * of `depth` inputs, too. */
+ * some rows and `depth` inputs at a time, as tiles of RP_TILE rows; a panel is cut into blocks of
+ * `depth` inputs, too. */
 typedef struct rp_kernel {
     size_t depth;
     /* Bytes of a tile, and of a panel's block, of n <= depth inputs. */

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "tensor/cpu/panels.h"
 
 /* The tile at (row, column), where it may stick out of y: computed aside, copied in part. */
@@ -62,11 +64,37 @@ static void multiply_block(const rp_product *p, size_t row, size_t rows, size_t 
     }
 }
 
+/* Bytes of rows as tiles: what fits into three quarters of the second-level cache, and into `work`.
+ * The panels are read from memory once for so many rows. */
+static size_t rows_bytes(void)
+{
+    static _Atomic size_t known;
+    size_t most = RP_PANELS_WORK * sizeof(float), bytes = known;
+    if (bytes) return bytes;
+    long cache = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    bytes = (cache > 256 << 10 ? (size_t)cache : 256 << 10) / 4 * 3;
+    if (bytes > most) bytes = most;
+    known = bytes;
+    return bytes;
+}
+
+/* Rows at a time: whole tiles, and as many each time. */
+static size_t rows_of(const rp_kernel *kernel, size_t T)
+{
+    size_t most = rows_bytes() / kernel->tile_bytes(kernel->depth) * RP_TILE;
+    if (T <= most) return most;
+    size_t times = (T + most - 1) / most;
+    return (T + times * RP_TILE - 1) / (times * RP_TILE) * RP_TILE;
+}
+
 void rp_product_run(const rp_product *p)
 {
-    size_t depth = p->kernel->depth;
-    for (size_t row = 0; row < p->T; row += RP_ROWS) {
-        size_t rows = p->T - row < RP_ROWS ? p->T - row : RP_ROWS;
+    size_t depth = p->kernel->depth, most = rows_of(p->kernel, p->T);
+    for (size_t row = 0; row < p->T; row += most) {
+        size_t rows = p->T - row < most ? p->T - row : most;
         for (size_t k0 = 0; k0 < p->K; k0 += depth) {
             size_t n = p->K - k0 < depth ? p->K - k0 : depth;
             p->kernel->pack(p->work, p->x + row * p->ldx + k0, p->ldx, rows, n);

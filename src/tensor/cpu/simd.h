@@ -25,6 +25,7 @@
 typedef float rp_vec __attribute__((vector_size(RP_LANES * 4)));
 typedef float rp_vec_unaligned __attribute__((vector_size(RP_LANES * 4), aligned(4), may_alias));
 typedef int32_t rp_lanes __attribute__((vector_size(RP_LANES * 4)));
+typedef uint32_t rp_bits __attribute__((vector_size(RP_LANES * 4)));
 
 static inline rp_vec rp_vec_load(const float *p)
 {
@@ -70,6 +71,11 @@ static inline rp_vec rp_vec_fma(rp_vec a, rp_vec b, rp_vec c)
 static inline rp_vec rp_vec_choose(rp_lanes mask, rp_vec a, rp_vec b)
 {
     return (rp_vec)((mask & (rp_lanes)a) | (~mask & (rp_lanes)b));
+}
+
+static inline rp_bits rp_bits_choose(rp_lanes mask, rp_bits a, rp_bits b)
+{
+    return ((rp_bits)mask & a) | (~(rp_bits)mask & b);
 }
 
 static inline rp_vec rp_vec_max(rp_vec a, rp_vec b)
