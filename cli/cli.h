@@ -65,6 +65,9 @@ int rp_cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * first makes the next progress call cancel, the second kills. A mapped file that is cut while it
  * is read (SIGBUS) ends with a message and code 1. */
 rp_status rp_cli_start(int argc, char **argv, rp_error *err);
+/* Called before it: begins the program again where OpenBLAS takes the processor for one of long
+ * ago and OPENBLAS_CORETYPE does not say what it is; else returns. */
+void rp_cli_fit_blas(char **argv);
 void rp_cli_quiet(bool quiet);
 void rp_cli_mute(void); /* prints nothing at all: another process of the job speaks */
 void rp_cli_help_for(const char *command); /* whose --help usage errors point to */

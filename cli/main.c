@@ -71,6 +71,7 @@ static int help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     rp_error err;
+    rp_cli_fit_blas(argv);
     rp_status s = rp_cli_start(argc, argv, &err);
     if (s) return rp_cli_finish(s, &err);
     if (argc < 2) {
