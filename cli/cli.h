@@ -65,8 +65,8 @@ int rp_cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * first makes the next progress call cancel, the second kills. A mapped file that is cut while it
  * is read (SIGBUS) ends with a message and code 1. */
 rp_status rp_cli_start(int argc, char **argv, rp_error *err);
-/* Called before it: begins the program again where OpenBLAS takes the processor for one of long
- * ago and OPENBLAS_CORETYPE does not say what it is; else returns. */
+/* Called before rp_cli_start: where OpenBLAS takes a processor that has AVX2 for one from before
+ * AVX sets OPENBLAS_CORETYPE, unless it is set, and begins the program again; else returns. */
 void rp_cli_fit_blas(char **argv);
 void rp_cli_quiet(bool quiet);
 void rp_cli_mute(void); /* prints nothing at all: another process of the job speaks */

@@ -333,7 +333,9 @@ typedef struct rp_probe_options {
 void rp_probe_options_init(rp_probe_options *o);
 /* Finished units are kept beside the output, in OUTPUT.parts/, until it is written: a second call
  * with the same inputs and options goes on from there. Under mpirun (and after rp_comm_init, which
- * the command calls) the processes share the units, and the first writes. */
+ * the command calls) the processes share the units, and the first writes. An OpenBLAS that does not
+ * know the processor is slow; unlike the command, a caller sets OPENBLAS_CORETYPE before the start.
+ */
 rp_status rp_probe(const rp_probe_options *o, const rp_host *host, rp_error *err);
 
 /* ---- report and study ---------------------------------------------------------------------- */

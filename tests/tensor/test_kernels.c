@@ -113,7 +113,7 @@ static float strange(rp_rng *rng, bool lost)
     return r < (lost ? 8 : 5) ? some[r] : (float)rp_rng_normal(rng) * powf(2, (float)(r % 7) - 3);
 }
 
-/* Nothing but speed may depend on which is chosen: a store is the same on all machines. */
+/* Nothing but speed may depend on which is chosen. */
 static void bf16_has_the_same_bits_by_the_instruction_and_in_floats(void **state)
 {
     const rp_kernel *const way[] = {&rp_kernel_bf16_float, rp_kernel_bf16_pairs};

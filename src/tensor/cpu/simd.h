@@ -68,14 +68,14 @@ static inline rp_vec rp_vec_fma(rp_vec a, rp_vec b, rp_vec c)
 #endif
 }
 
-static inline rp_vec rp_vec_choose(rp_lanes mask, rp_vec a, rp_vec b)
-{
-    return (rp_vec)((mask & (rp_lanes)a) | (~mask & (rp_lanes)b));
-}
-
 static inline rp_bits rp_bits_choose(rp_lanes mask, rp_bits a, rp_bits b)
 {
     return ((rp_bits)mask & a) | (~(rp_bits)mask & b);
+}
+
+static inline rp_vec rp_vec_choose(rp_lanes mask, rp_vec a, rp_vec b)
+{
+    return (rp_vec)rp_bits_choose(mask, (rp_bits)a, (rp_bits)b);
 }
 
 static inline rp_vec rp_vec_max(rp_vec a, rp_vec b)
