@@ -1,6 +1,7 @@
 /* Old builds of OpenBLAS take a processor that is newer than they are for one of the time before
  * AVX: Debian 12's multiplies at a sixth of the machine's rate then. It reads what it should take
  * it for from the environment, once, when it is loaded; so we say it there and begin again. */
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,11 @@ static const char *better_core(void)
 void rp_cli_fit_blas(char **argv)
 {
     const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : better_core();
-    if (core && setenv("OPENBLAS_CORETYPE", core, 1) == 0) execv("/proc/self/exe", argv);
+    char path[PATH_MAX];
+    /* by its own path: as /proc/self/exe it would be called "exe" by ps and pkill */
+    ssize_t n = core ? readlink("/proc/self/exe", path, sizeof path - 1) : -1;
+    if (n < 0 || setenv("OPENBLAS_CORETYPE", core, 1) != 0) return;
+    path[n] = '\0';
+    execv(path, argv);
     /* where that fails it is only slower */
 }
